@@ -1,0 +1,115 @@
+import { errorsOf, type Finding } from './finding.js';
+import { redact } from './sql.js';
+
+interface Row {
+  /** The exit code of the command line: 75 try again later, 78 a person must act, 143 stopped by a signal. */
+  readonly exit: 75 | 78 | 143;
+  readonly remedy: string;
+}
+
+/** Every code that the library can throw. A code is never reused; docs/errors.md has a section for each. */
+export const errorTable = {
+  EM_CONFIG_INVALID: { exit: 78, remedy: 'Correct the options named above.' },
+  EM_CONNECT_TIMEOUT: { exit: 75, remedy: 'Check that the server is up and reachable at this address, then start the service again.' },
+  EM_CONNECT_REJECTED: { exit: 78, remedy: 'Correct the user, the password, the database name or the TLS settings of the connection.' },
+  EM_LOST_SESSION: { exit: 75, remedy: 'Start the service again: the server has let go of the lock and of the open transaction.' },
+  EM_NO_MIGRATIONS: { exit: 78, remedy: 'Ship the migrations directory with the service, or correct the option `migrations`.' },
+  EM_MIGRATION_INVALID: { exit: 78, remedy: 'Correct the migrations named in the findings.' },
+  EM_TYPESCRIPT_UNSUPPORTED: { exit: 78, remedy: 'Run on Node 22.18 or later, or install tsx beside ensure-migrated.' },
+  EM_OUT_OF_SYNC: { exit: 78, remedy: 'Follow the remedy of each finding.' },
+  EM_WAIT_TIMEOUT: { exit: 75, remedy: 'Look at the process that migrates (mode apply): it has not brought the database to head.' },
+  EM_LOCK_TIMEOUT: { exit: 75, remedy: 'Look at the session that holds the lock; end it with pg_terminate_backend if it is stuck.' },
+  EM_KNEX_LOCKED: { exit: 78, remedy: 'Wait for the other knex run, or, when none is alive, run `knex migrate:unlock`.' },
+  EM_CHECK_FAILED: { exit: 78, remedy: 'Follow the remedy of each finding. Nothing was changed.' },
+  EM_PLAN_REFUSED: { exit: 78, remedy: 'Change the option or the migration named above. Nothing was changed.' },
+  EM_MIGRATION_FAILED: { exit: 78, remedy: 'Correct the migration and start the service again.' },
+  EM_TRANSACTION_BROKEN: { exit: 78, remedy: 'Leave commit and rollback to ensure-migrated, and let failed statements throw.' },
+  EM_MIGRATION_STALLED: { exit: 78, remedy: 'Await every promise in the migration, or raise `timeouts.silenceMs`.' },
+  EM_BLOCKED: { exit: 75, remedy: 'End or wait for the blocking sessions named above, then start the service again.' },
+  EM_NOT_COMMITTED: { exit: 75, remedy: 'Mend what the server reported, then start the service again: the migration was not applied.' },
+  EM_LOCK_LOST: {
+    exit: 78,
+    remedy: 'Remove what released the lock (DISCARD ALL, pg_advisory_unlock_all, `knex migrate:unlock`), then start the service again.',
+  },
+  EM_VERIFY_FAILED: { exit: 78, remedy: 'Follow the remedy of each finding.' },
+  EM_CALL_TIMEOUT: { exit: 75, remedy: 'Look at what the call was waiting for, or raise `timeouts.callMs`.' },
+  EM_INTERNAL: { exit: 78, remedy: 'Report this with the message and the cause: no better code was found for it.' },
+  EM_ABORTED: { exit: 143, remedy: 'Start the service again when it should run.' },
+} as const satisfies Record<string, Row>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+export interface ErrorDetails {
+  readonly cause?: unknown;
+  readonly findings?: readonly Finding[];
+  /** Replaces the table's remedy where more is known. */
+  readonly remedy?: string;
+  /** What had been done when it failed; of the shape of an Outcome. */
+  readonly outcome?: unknown;
+}
+
+const brand = Symbol.for('ensure-migrated.error');
+
+/** The one error of the library: a stable code, what was being done, and an imperative remedy. Its texts hold no password. */
+export class MigrationError extends Error {
+  override readonly name = 'MigrationError';
+  readonly code: ErrorCode;
+  readonly remedy: string;
+  /** Whether the same call may succeed later without anyone acting. */
+  readonly retryable: boolean;
+  /** The exit code that a process should end with: 75, 78, or 143. */
+  readonly exitCode: number;
+  readonly findings: readonly Finding[];
+  readonly outcome: unknown;
+  readonly [brand] = true;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    const remedy = redact(details.remedy ?? errorTable[code].remedy);
+    super(`${redact(message)}\n  ${remedy}`, details.cause === undefined ? {} : { cause: redactCause(details.cause) });
+    this.code = code;
+    this.remedy = remedy;
+    this.retryable = errorTable[code].exit === 75;
+    this.exitCode = errorTable[code].exit;
+    this.findings = details.findings ?? [];
+    this.outcome = details.outcome;
+  }
+}
+
+/** An error that is made of findings: those that refuse stand in its message, one a line, each with its remedy. */
+export function findingsError(code: ErrorCode, what: string, findings: readonly Finding[]): MigrationError {
+  const lines = errorsOf(findings).map((finding) => `- ${finding.code}: ${finding.message}\n    ${finding.remedy}`);
+  return new MigrationError(code, [`${what}:`, ...lines].join('\n  '), { findings });
+}
+
+/** The same error with what had been done until then. */
+export function withOutcome(error: MigrationError, outcome: unknown): MigrationError {
+  return Object.assign(error, { outcome: error.outcome ?? outcome });
+}
+
+/** Whether a value is an error of this library, also of another copy of it; with a code, whether it is that one. */
+export function isMigrationError(error: unknown, code?: ErrorCode): error is MigrationError {
+  const candidate = error as { [brand]?: unknown; code?: unknown } | null | undefined;
+  return candidate?.[brand] === true && (code === undefined || candidate.code === code);
+}
+
+/** The SQLSTATE of an error that the server sent, else undefined. */
+export function sqlStateOf(error: unknown): string | undefined {
+  const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown };
+  return typeof code === 'string' && typeof severity === 'string' ? code : undefined; // EPIPE has five letters too
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+// The cause is shown by every console and logger, so its texts are masked in place; the object stays the one that was thrown.
+function redactCause(cause: unknown): unknown {
+  for (let error = cause, depth = 0; error instanceof Error && depth < 8; error = error.cause, depth++) {
+    for (const key of ['message', 'stack'] as const) {
+      const text = error[key];
+      if (typeof text === 'string' && redact(text) !== text) error[key] = redact(text);
+    }
+  }
+  return cause;
+}

@@ -1,0 +1,26 @@
+/** How a rule's findings are treated: `error` refuses the boot, `warn` is logged and returned, `off` is not looked for. */
+export type Level = 'error' | 'warn' | 'off';
+
+/** Where a finding stands, as far as it is known. `line` counts from 1. */
+export interface Place {
+  readonly migration?: string;
+  readonly file?: string;
+  readonly line?: number;
+}
+
+/**
+ * One value for "something is wrong here": a failed check, a state that does not fit, drift, a lint warning.
+ * `message` names the harm, `remedy` is an imperative that a tired person can follow.
+ */
+export interface Finding {
+  readonly code: string;
+  readonly level: 'error' | 'warn' | 'info';
+  readonly message: string;
+  readonly remedy: string;
+  readonly at?: Place;
+}
+
+/** The findings that refuse a boot. */
+export function errorsOf(findings: readonly Finding[]): Finding[] {
+  return findings.filter((finding) => finding.level === 'error');
+}

@@ -1,0 +1,95 @@
+import { tracingChannel } from 'node:diagnostics_channel';
+import type { Config, Logger, ProgressEvent } from './config/index.js';
+
+export type Fields = Readonly<Record<string, unknown>>;
+type Severity = 'debug' | 'info' | 'warn' | 'error';
+
+/** The phases of a boot, in the order in which they can happen. Their durations stand in `outcome.timings`. */
+export type Phase = 'connect' | 'read' | 'lock' | 'check' | 'apply' | 'verify' | 'release';
+
+/**
+ * Tells the logger and `onProgress` what happens. Event names are `phase.event`; the data is in the fields.
+ * An observer that throws never breaks a boot.
+ */
+export interface Report {
+  debug(event: string, fields?: Fields): void;
+  info(event: string, fields?: Fields): void;
+  warn(event: string, fields?: Fields): void;
+  error(event: string, fields?: Fields): void;
+  /** Runs one phase: traces it on the diagnostics channel `ensure-migrated`, logs its duration and adds it to `timings`. */
+  phase<T>(name: Phase, run: () => Promise<T>): Promise<T>;
+  /** Milliseconds spent in each phase so far. */
+  readonly timings: Partial<Record<Phase, number>>;
+  /** Waits until the default logger, which is loaded on first need, has written what it was given. */
+  flush(): Promise<void>;
+}
+
+/** Subscribers get start, end, asyncStart, asyncEnd and error with `{ phase, run }`, as node:diagnostics_channel documents. */
+const phases = tracingChannel<unknown, { phase: Phase; run: string }>('ensure-migrated');
+
+export function createReport(config: Config, run: string): Report {
+  const logger = createLog(config.logger);
+  const timings: Partial<Record<Phase, number>> = {};
+  const tell = (severity: Severity, event: string, fields: Fields = {}) => {
+    logger.write(severity, event, { event, run, ...fields });
+    observe(config.onProgress, { event, run, ...fields });
+  };
+  return {
+    debug: (event, fields) => tell('debug', event, fields),
+    info: (event, fields) => tell('info', event, fields),
+    warn: (event, fields) => tell('warn', event, fields),
+    error: (event, fields) => tell('error', event, fields),
+    async phase(name, work) {
+      const started = performance.now();
+      try {
+        return await phases.tracePromise(work, { phase: name, run });
+      } finally {
+        const ms = performance.now() - started;
+        timings[name] = (timings[name] ?? 0) + ms;
+        tell('debug', `${name}.ended`, { ms: Math.round(ms) });
+      }
+    },
+    timings,
+    flush: () => logger.flush(),
+  };
+}
+
+function observe(onProgress: Config['onProgress'], event: ProgressEvent): void {
+  try {
+    onProgress?.(event);
+  } catch (error) {
+    process.emitWarning(`onProgress threw at ${event.event}: ${String(error)}`, 'EnsureMigratedWarning');
+  }
+}
+
+interface Log {
+  write(severity: Severity, event: string, fields: Fields): void;
+  flush(): Promise<void>;
+}
+
+const silent: Log = { write: () => undefined, flush: () => Promise.resolve() };
+
+function createLog(logger: Logger | false | undefined): Log {
+  if (logger === false) return silent;
+  if (logger === undefined) return createDefaultLog();
+  return { ...silent, write: (severity, event, fields) => logger[severity](fields, event) };
+}
+
+// pino costs 24 ms to load, which an up-to-date boot should not pay: it has nothing to say above debug.
+function createDefaultLog(): Log {
+  let loading: Promise<Logger> | undefined;
+  let loaded: Logger | undefined;
+  let written: Promise<unknown> = Promise.resolve();
+  return {
+    write(severity, event, fields) {
+      if (severity === 'debug') return;
+      if (loaded) return loaded[severity](fields, event);
+      loading ??= import('pino').then(({ pino }) => (loaded = pino({ name: 'ensure-migrated' })));
+      const pending = loading;
+      written = written.then(async () => (await pending)[severity](fields, event));
+    },
+    async flush() {
+      await written;
+    },
+  };
+}
