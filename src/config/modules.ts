@@ -1,0 +1,39 @@
+import type { Knex } from 'knex';
+import { isObject, kindOf, refuse, within, type Place } from './values.js';
+
+/** What a migration's file exports. */
+export interface MigrationModule {
+  readonly up?: (knex: Knex) => unknown;
+  readonly down?: (knex: Knex) => unknown;
+  /** Runs after `up`, inside its transaction, and rolls it back by throwing. */
+  readonly verify?: (knex: Knex) => unknown;
+  readonly config?: {
+    /** Whether the migration runs in a transaction; beats `disableTransactions`. */
+    readonly transaction?: boolean;
+    /** Whether code older than this migration fails on the database once it is applied. Unset counts as true. */
+    readonly breaking?: boolean;
+    readonly requires?: { readonly extensions?: readonly string[] };
+  };
+  /** Stands for the source's checksum where there is no file. */
+  readonly checksum?: string;
+  readonly default?: unknown;
+}
+
+/** knex's own kind of source for migrations that are not files. */
+export interface MigrationSource {
+  getMigrations(loadExtensions: readonly string[]): PromiseLike<readonly unknown[]> | readonly unknown[];
+  getMigrationName(migration: unknown): string;
+  getMigration(migration: unknown): PromiseLike<MigrationModule> | MigrationModule;
+}
+
+export type MigrationModules = Readonly<Record<string, MigrationModule | (() => Promise<MigrationModule>)>>;
+
+/** Reads the modules of a bundle. What a module exports is seen when it is listed, what a function imports when it is called. */
+export function readModules(value: unknown, place: Place): MigrationModules | undefined {
+  if (!isObject(value)) return refuse(place, 'an object of names and modules', kindOf(value));
+  for (const [name, module] of Object.entries(value)) {
+    if (isObject(module) || typeof module === 'function') continue;
+    refuse(within(place, name), 'a module or a function that imports one', kindOf(module));
+  }
+  return Object.freeze({ ...value }) as MigrationModules;
+}

@@ -1,0 +1,83 @@
+import type { Knex } from 'knex';
+import type { Finding } from '../finding.js';
+import type { ConnectionInput } from './connection.js';
+import type { MigrationsInput } from './migrations.js';
+import type { RulesInput } from './rules.js';
+import type { Timeouts } from './timeouts.js';
+
+/** `apply` brings the database to head; `wait` waits until another process has; `verify` throws when it is not; `off` does nothing. */
+export type Mode = 'apply' | 'wait' | 'verify' | 'off';
+
+/** pino, or anything that is called like it. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What `onProgress` receives: the name of an event, such as `lock.waiting`, and its fields. */
+export interface ProgressEvent {
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+/** A question of the user's own, asked before the first change. What it throws refuses the boot. */
+export interface Check {
+  readonly name: string;
+  run(context: CheckContext): Promise<readonly Finding[]> | readonly Finding[];
+}
+
+export interface CheckContext {
+  /** Queries in a read-only session. */
+  query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** As in `server_version_num`: 150004 is 15.4. */
+  readonly serverVersion: number;
+  readonly database: string;
+  readonly environment: string | undefined;
+  /** The names of the migrations that are about to run. */
+  readonly pending: readonly string[];
+}
+
+/** The identity of the one database that may be migrated. */
+export interface Expectation {
+  readonly database?: string;
+  /** As in `pg_control_system()`: digits, as text. */
+  readonly systemIdentifier?: string;
+}
+
+/** What a call can be asked. An option that is undefined counts as not given. docs/options.md lists them with their defaults. */
+export interface Options {
+  /** Where: a URL, a configuration of pg, or a function giving either. Not together with `knex`. */
+  readonly connection?: ConnectionInput | URL | undefined;
+  /** The same database without the pooler. Used when `connection` turns out to lead through one. */
+  readonly directConnection?: ConnectionInput | URL | undefined;
+  /** A knex instance whose connection settings and migrations configuration are used. Its pool is not touched. */
+  readonly knex?: Knex | undefined;
+  /** A directory, a list of them, or an object: knex's own keys, or `modules`. Lies over the configuration of `knex`, key by key. */
+  readonly migrations?: string | URL | readonly (string | URL)[] | MigrationsInput | undefined;
+  /** The migration up to which a database with tables and no history is taken as migrated. Recorded under the lock, nothing is run. */
+  readonly baseline?: string | undefined;
+  /** Default `apply`. `wait` and `verify` never write. */
+  readonly mode?: Mode | undefined;
+  /** A transaction for each migration (default), or one for the whole set: then a failure leaves none of them. */
+  readonly transaction?: 'each' | 'all' | undefined;
+  /** A level for each rule: `{ 'history-edited': 'warn' }`, or with exceptions `{ 'invalid-index': { level: 'error', except: ['a_idx'] } }`. */
+  readonly rules?: RulesInput | undefined;
+  /** Questions of your own, asked together with the built-in checks. */
+  readonly checks?: readonly Check[] | undefined;
+  /** Refuses to migrate any other database than this. */
+  readonly expect?: { readonly database?: string | undefined; readonly systemIdentifier?: string | undefined } | undefined;
+  /** Written with each run. */
+  readonly environment?: string | undefined;
+  /** Written with each run, and part of the session's application_name. */
+  readonly application?: { readonly name?: string | undefined; readonly version?: string | undefined } | undefined;
+  /** Durations in milliseconds. */
+  readonly timeouts?: { readonly [Name in keyof Timeouts]?: number | undefined } | undefined;
+  /** pino or compatible; `false` is silent; by default a pino of our own that writes to stdout. */
+  readonly logger?: Logger | false | undefined;
+  /** Stops the call when aborted: rolled back, unlocked, EM_ABORTED. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with every event that is logged. What it throws is reported as a process warning. */
+  readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
+}

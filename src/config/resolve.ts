@@ -1,0 +1,113 @@
+import { basename } from 'node:path';
+import type { Knex } from 'knex';
+import { MigrationError } from '../errors.js';
+import { connectionOfKnex, hasPgVariables, knexClientOf, type Connect } from './connection.js';
+import { migrationsTable, readInheritedMigrations, settleMigrations, type MigrationsConfig } from './migrations.js';
+import type { Check, Expectation, Logger, Mode, Options, ProgressEvent } from './options.js';
+import { ruleTable, type Rule, type RuleSetting } from './rules.js';
+import { optionTable, type OptionRow } from './table.js';
+import { timeoutTable, type Timeouts } from './timeouts.js';
+import { isObject, kindOf, refuseUnknownKeys } from './values.js';
+
+/** The options, resolved: everything is there, checked and frozen. The user's own objects are passed through as they are. */
+export interface Config {
+  /** Asked before each connect, so that credentials may rotate. */
+  readonly connection: Connect;
+  readonly directConnection: Connect | undefined;
+  readonly knex: Knex | undefined;
+  readonly migrations: MigrationsConfig;
+  readonly baseline: string | undefined;
+  readonly mode: Mode;
+  readonly transaction: 'each' | 'all';
+  readonly rules: Readonly<Record<Rule, RuleSetting>>;
+  readonly checks: readonly Check[];
+  readonly expect: Expectation;
+  readonly environment: string | undefined;
+  readonly application: { readonly name: string; readonly version: string | undefined };
+  readonly timeouts: Timeouts;
+  /** Undefined: our own pino, loaded on first need. */
+  readonly logger: Logger | false | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((event: ProgressEvent) => void) | undefined;
+}
+
+/**
+ * Resolves the options: what is given, else the environment, else the default. Reads process.env and the working directory, now and
+ * not at import; reads no file and opens nothing. Throws EM_CONFIG_INVALID with all problems at once; no value of a connection is in it.
+ */
+export function resolveConfig(options: Options = {}): Config {
+  const problems: string[] = [];
+  const asked = readOptions(options, problems);
+  const config: Config = {
+    ...asked,
+    connection: connectionOf(options, asked, problems),
+    migrations: migrationsOf(asked, problems),
+    application: applicationOf(asked),
+  };
+  if (problems.length > 0) throw invalid(problems);
+  return Object.freeze(config);
+}
+
+function invalid(problems: readonly string[]): MigrationError {
+  return new MigrationError('EM_CONFIG_INVALID', ['the options are not valid:', ...problems].join('\n  '));
+}
+
+type Given<Name extends keyof Options> = Exclude<ReturnType<(typeof optionTable)[Name]['read']>, undefined>;
+type AlwaysThere = 'mode' | 'transaction' | 'rules' | 'checks' | 'expect' | 'application' | 'timeouts';
+
+/** The options by themselves, each by its row. Where a problem was written down a value is missing, whatever the type says. */
+type Asked = { readonly [Name in keyof Options]-?: Given<Name> | (Name extends AlwaysThere ? never : undefined) };
+
+const optionNames = Object.keys(optionTable) as (keyof Options)[];
+
+function readOptions(options: Options, problems: string[]): Asked {
+  if (!isObject(options))
+    throw invalid([`options: expected an object; got ${knexClientOf(options) ? 'knex: write { knex }' : kindOf(options)}`]);
+  refuseUnknownKeys(options, suggestible(), { path: '', problems });
+  return Object.fromEntries(optionNames.map((name) => [name, readOption(name, options, problems)])) as Asked;
+}
+
+function readOption(name: keyof Options, options: Options, problems: string[]): unknown {
+  const row: OptionRow = optionTable[name];
+  if (options[name] !== undefined) return row.read(options[name], { path: name, problems });
+  if (name === 'connection' && options.knex !== undefined) return undefined; // an option beats the environment
+  const variable = row.environment?.find((each) => process.env[each]); // set to nothing, as compose files do, is not set
+  if (variable !== undefined) return row.read(process.env[variable], { path: `${variable} (environment)`, problems });
+  return row.default === undefined ? undefined : row.read(row.default, { path: name, problems });
+}
+
+// Whoever writes `{ directory }` at the top is told where it belongs.
+function suggestible(): string[] {
+  const under = (name: string, keys: object) => Object.keys(keys).map((key) => `${name}.${key}`);
+  return [
+    ...optionNames,
+    ...under('migrations', migrationsTable),
+    ...under('timeouts', timeoutTable),
+    ...under('rules', ruleTable),
+    ...connectionNames,
+  ];
+}
+
+const connectionNames = ['connectionString', 'host', 'port', 'user', 'password', 'database', 'ssl'].map((key) => `connection.${key}`);
+
+function connectionOf(options: Options, asked: Asked, problems: string[]): Connect {
+  if (options.knex !== undefined && options.connection !== undefined)
+    problems.push('knex: expected alone; got it together with connection');
+  if (asked.knex) return connectionOfKnex(asked.knex);
+  if (asked.connection) return asked.connection;
+  if (hasPgVariables(process.env)) return () => Promise.resolve({});
+  const nothing = 'connection: no database given; set connection or knex, or DATABASE_URL or PGHOST in the environment';
+  const isRefused = options.connection !== undefined || options.knex !== undefined || Boolean(process.env['DATABASE_URL']);
+  if (!isRefused && asked.mode !== 'off') problems.push(nothing);
+  return () => Promise.reject(invalid([nothing]));
+}
+
+function migrationsOf(asked: Asked, problems: string[]): MigrationsConfig {
+  const inherited = readInheritedMigrations(knexClientOf(asked.knex)?.config.migrations, { path: 'knex.migrations', problems });
+  return settleMigrations(asked.migrations ?? {}, inherited);
+}
+
+function applicationOf({ application }: Asked): Config['application'] {
+  const name = application?.name ?? (process.env['npm_package_name'] || basename(process.cwd()) || 'node');
+  return Object.freeze({ name, version: application?.version ?? (process.env['npm_package_version'] || undefined) });
+}
