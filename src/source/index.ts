@@ -1,0 +1,40 @@
+/** The migrations of the code: listed by name and checksum, imported only on need. The only door of this room. */
+import type { SqlScript } from './migration.js';
+import type { Misplaced, ScriptStatement } from './sql-script.js';
+import type { StatementSummary } from './statement.js';
+
+export { listMigrations } from './list.js';
+export { lineAt, migrationId, recordedName } from './migration.js';
+export type { LoadedMigration, Migration, MigrationCode, MigrationSettings, SqlScript } from './migration.js';
+export { knexExtensions } from './select.js';
+export type { Misplaced, ScriptStatement } from './sql-script.js';
+export type { IndexName, StatementSummary } from './statement.js';
+
+// What follows needs the SQL parser, or decides whether to: loaded on first use, since every module costs the up-to-date boot up to
+// a millisecond.
+
+/**
+ * Splits a script into its statements, each without its semicolon and the comments before it. Loads the parser (70 ms, once). Throws
+ * EM_MIGRATION_INVALID with the line of what the parser cannot read.
+ */
+export async function splitSql(script: SqlScript): Promise<ScriptStatement[]> {
+  return await (await import('./sql-script.js')).splitSql(script);
+}
+
+/**
+ * The first statement that begins or ends a transaction (savepoints may). Loads the parser only for a script that looks like it; what
+ * the parser cannot read (a newer server's syntax) is let through: the command tags tell afterwards.
+ */
+export async function findTransactionControl(script: SqlScript): Promise<Misplaced | undefined> {
+  return await (await import('./sql-script.js')).findTransactionControl(script);
+}
+
+/** The first statement that PostgreSQL refuses inside a transaction, such as create index concurrently; found in the same way. */
+export async function findNonTransactional(script: SqlScript): Promise<Misplaced | undefined> {
+  return await (await import('./sql-script.js')).findNonTransactional(script);
+}
+
+/** Describes one statement for the journal, without any of its values. Loads the parser; what that cannot read is of kind `other`. */
+export async function describeStatement(text: string): Promise<StatementSummary> {
+  return await (await import('./statement.js')).describeStatement(text);
+}

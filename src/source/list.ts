@@ -1,0 +1,38 @@
+import type { MigrationsConfig } from '../config/index.js';
+import type { Finding } from '../finding.js';
+import { listFiles } from './files.js';
+import { fault, invalidMigrations } from './invalid.js';
+import type { Migration } from './migration.js';
+
+/**
+ * Lists the code's migrations in their order, with names and checksums; imports none of them. Needs no connection, so that it can run
+ * while one is opened. Throws EM_NO_MIGRATIONS and EM_MIGRATION_INVALID.
+ */
+export async function listMigrations(config: MigrationsConfig): Promise<readonly Migration[]> {
+  const migrations = await listSource(config);
+  const findings = findDuplicates(migrations);
+  if (findings.length > 0) throw invalidMigrations(findings);
+  return migrations;
+}
+
+// Each module costs a boot up to a millisecond: only directories, which most have, are imported beforehand.
+async function listSource(config: MigrationsConfig): Promise<Migration[]> {
+  const { migrationSource, modules, loadExtensions } = config;
+  if (migrationSource !== undefined) return await (await import('./knex-source.js')).listKnexSource(migrationSource, loadExtensions);
+  if (modules !== undefined) return (await import('./modules.js')).listModules(modules);
+  return await listFiles(config);
+}
+
+function findDuplicates(migrations: readonly Migration[]): Finding[] {
+  const seen = new Map<string, Migration>();
+  return migrations.flatMap((migration) => {
+    const other = seen.get(migration.id);
+    seen.set(migration.id, migration);
+    return other === undefined ? [] : [duplicate(migration, other)];
+  });
+}
+
+function duplicate({ name, file }: Migration, other: Migration): Finding {
+  const message = `it is the same migration as ${other.file ?? other.name}: names compare without their extension.`;
+  return fault({ code: 'migration-duplicate', name, file, message, remedy: 'Rename or remove one of the two.' });
+}

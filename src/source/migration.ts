@@ -1,0 +1,92 @@
+import type { Knex } from 'knex';
+
+/** What a migration exports as `up`, `down` or `verify`. Called with knex bound to the one session, in or outside a transaction. */
+export type MigrationCode = (knex: Knex) => unknown;
+
+/** A migration written in SQL: the file's text as it stands (without a byte order mark), for statements, positions and messages. */
+export interface SqlScript {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** What a migration says about itself: its export `config`, or the leading comments of a .sql file. */
+export interface MigrationSettings {
+  /** `false`: runs outside a transaction. Beats every option. */
+  readonly transaction?: boolean;
+  /** Whether code older than this migration fails on the migrated database. Unset counts as breaking. */
+  readonly breaking?: boolean;
+  readonly requires?: { readonly extensions?: readonly string[] };
+}
+
+/** What is known of a migration without importing it. */
+export interface Listed {
+  /** What the source calls it: the file name with its extension. */
+  readonly name: string;
+  /** What names are compared by: the name without .js .ts .mjs .cjs .mts .cts. A .sql name is its own id. */
+  readonly id: string;
+  /** Absolute path; undefined for in-memory modules and a migrationSource. */
+  readonly file: string | undefined;
+  /** `<extension>:<sha256>` of the normalised source, or `module:<value>`; undefined where nothing can be known. */
+  readonly checksum: string | undefined;
+}
+
+/** One migration as listed: nothing of it has been imported or run. */
+export interface Migration extends Listed {
+  /** Imports it, once. Throws EM_MIGRATION_INVALID or EM_TYPESCRIPT_UNSUPPORTED. */
+  load(): Promise<LoadedMigration>;
+}
+
+/** A migration whose code is at hand. */
+export interface LoadedMigration extends Listed {
+  readonly config: MigrationSettings;
+  readonly up: MigrationCode | SqlScript;
+  /** undefined where there is none; knex refuses a module without it. */
+  readonly down: MigrationCode | SqlScript | undefined;
+  /** Runs inside the migration's transaction and rolls it back when it throws. */
+  readonly verify: MigrationCode | undefined;
+  /** What knex would hand to its hooks: `{file, directory}`, or the source's own object. */
+  readonly knexEntry: unknown;
+}
+
+const codeExtension = /\.[cm]?[jt]s$/;
+const otherExtension = /\.(sql|co|coffee|eg|iced|litcoffee|ls)$/;
+
+/** What two names of one migration have in common: .ts recorded in development and .js shipped are the same migration. */
+export function migrationId(name: string): string {
+  return name.replace(codeExtension, '');
+}
+
+/** The last extension of a file name, with its dot; like path.extname, which took ten times as long for a thousand names. */
+export function extensionOf(name: string): string {
+  const dot = name.lastIndexOf('.');
+  return dot > 0 ? name.slice(dot) : '';
+}
+
+/** Makes a listed migration of what is known and of a way to load it; loads once, and keeps a failure too. */
+export function migrationOf(listed: Listed, load: () => Promise<LoadedMigration>): Migration {
+  let loading: Promise<LoadedMigration> | undefined;
+  const { name, id, file, checksum } = listed;
+  return { name, id, file, checksum, load: () => (loading ??= load()) };
+}
+
+/**
+ * The name under which a migration is recorded: in the form that the history already uses. Where every recorded name has one
+ * extension (.ts, or none), that one; in a mixed or empty history the migration's own name. Pure.
+ */
+export function recordedName(name: string, existing: readonly string[]): string {
+  if (otherExtension.test(name)) return name;
+  const forms = new Set(existing.filter((other) => !otherExtension.test(other)).map((other) => codeExtension.exec(other)?.[0] ?? ''));
+  const [form] = forms;
+  return forms.size === 1 ? migrationId(name) + form : name;
+}
+
+/** The line, from 1, of a position as the server and the parser give it: from 1, in characters. */
+export function lineAt(text: string, position: number): number {
+  let line = 1;
+  let seen = 0;
+  for (const character of text) {
+    if (++seen >= position) break;
+    if (character === '\n') line++;
+  }
+  return line;
+}
