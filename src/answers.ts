@@ -1,0 +1,140 @@
+import type { Config, Rule } from './config/index.js';
+import type { Finding } from './finding.js';
+import type { JournalEntry, Owner } from './history/index.js';
+import { migrationId, type Migration } from './source/index.js';
+
+/** What is compared. All of it was read; nothing here asks anything. */
+export interface Compared {
+  readonly migrations: readonly Migration[];
+  /** Names of the history in the order in which they ran; undefined when the database has no history. */
+  readonly applied: readonly string[] | undefined;
+  /** The journal's last word on each migration; undefined when it was not read (the digest is compared then) or is not there. */
+  readonly journal: readonly JournalEntry[] | undefined;
+  readonly owner: Owner | undefined;
+  /** Ordinary tables that no history accounts for; read only when there is no history, or an empty one and a baseline. */
+  readonly unmanaged?: readonly string[];
+  readonly mode: Config['mode'];
+  readonly rules: Config['rules'];
+}
+
+/** The answers of a comparison, before the rules have looked at them; `drifted`, which needs the catalog, is asked under the lock. */
+export interface Answers {
+  readonly pending: readonly Migration[];
+  /** Applied, unknown to this code, newer than its newest. */
+  readonly ahead: readonly string[];
+  /** Applied, unknown to this code, older than its newest: a hole. */
+  readonly missing: readonly string[];
+  readonly edited: readonly string[];
+  readonly outOfOrder: readonly string[];
+  readonly unfinished: readonly JournalEntry[];
+  readonly duplicates: readonly string[];
+  readonly unmanaged: readonly string[];
+}
+
+interface Answer {
+  readonly rule: Rule;
+  readonly names: readonly string[];
+  readonly says: (names: string) => string;
+  readonly remedy: string;
+}
+
+/** What the rules make of the answers. Pure. */
+export function judge(answers: Answers, compared: Compared): Finding[] {
+  const breaking = breakingOf(answers.ahead, compared.journal);
+  const table = [...unsettled(compared), ...ofTheFiles(answers, breaking, compared), ...ofTheDatabase(answers, compared)];
+  return table.flatMap((answer) => findingsOf(answer, compared.rules));
+}
+
+// Compatible migrations let an older release start; without a journal nobody has said that they are.
+function breakingOf(ahead: readonly string[], journal: readonly JournalEntry[] | undefined): string[] {
+  const compatible = new Set(
+    (journal ?? []).filter(({ detail }) => detail.breaking === false).map(({ migration }) => migrationId(migration)),
+  );
+  return ahead.filter((name) => !compatible.has(migrationId(name)));
+}
+
+// While it waits a run may be at work; one that has failed stays failed until somebody acts.
+function unsettled({ owner, mode }: Compared): Answer[] {
+  const matters = owner && (owner.state === 'failed' ? mode !== 'apply' : owner.state === 'active' && mode === 'verify');
+  if (!matters) return [];
+  const end = owner.state === 'failed' ? `failed with ${owner.errorCode ?? 'an unknown error'}` : 'is at work, or died';
+  return [
+    {
+      rule: 'history-unsettled',
+      names: [owner.migration ?? owner.run],
+      says: (names) => `the last run (${owner.application} on ${owner.host}, since ${owner.since}) ${end}, at ${names}`,
+      remedy: 'Look at the log of the process that migrates; run it again once its error is mended.',
+    },
+  ];
+}
+
+function ofTheFiles({ pending, missing, edited }: Answers, breaking: readonly string[], { mode, applied }: Compared): Answer[] {
+  return [
+    {
+      rule: 'history-pending',
+      names: mode === 'verify' ? pending.map(({ name }) => name) : [],
+      says: (names) => (applied ? `not applied: ${names}` : `the database has no history; not applied: ${names}`),
+      remedy: 'Run a process with mode apply against this database first.',
+    },
+    {
+      rule: 'history-ahead',
+      names: breaking,
+      says: (names) => `the database is ahead of this code by migrations that are not marked compatible: ${names}`,
+      remedy:
+        'Deploy the release that has these migrations, or mark them with `export const config = { breaking: false }` when older code can run beside them.',
+    },
+    {
+      rule: 'history-missing',
+      names: missing,
+      says: (names) => `applied here, but not among the files, and older than the newest of them: ${names}`,
+      remedy: 'Put the files back: they were deleted, renamed, or left out of the build.',
+    },
+    {
+      rule: 'history-edited',
+      names: edited,
+      says: (names) => `changed since they were applied: ${names}`,
+      remedy: 'Put the applied version back and write a new migration for the change.',
+    },
+  ];
+}
+
+function ofTheDatabase({ outOfOrder, unfinished, duplicates, unmanaged }: Answers, { applied }: Compared): Answer[] {
+  return [
+    {
+      rule: 'history-out-of-order',
+      names: outOfOrder,
+      says: (names) => `not applied, but older than what is: ${names}`,
+      remedy: 'Nothing, when branches were merged; rename them to come last when they depend on what was applied.',
+    },
+    {
+      rule: 'history-unfinished',
+      names: unfinished.map(({ migration }) => migration),
+      says: (names) => `stopped half-way outside a transaction: ${names}`,
+      remedy: 'Look at what the migration has done (docs/operations.md, "An unfinished migration") and record it as done or undone.',
+    },
+    {
+      rule: 'history-duplicate',
+      names: duplicates,
+      says: (names) => `recorded twice: ${names}; knex ran these files a second time beside another process`,
+      remedy: 'Look at what the second run did, then delete the newer of the two history rows.',
+    },
+    {
+      rule: 'history-unmanaged',
+      names: applied ? [] : unmanaged,
+      says: (names) => `the database has tables, but no history: ${names}`,
+      remedy: "Point the connection at the right database, or adopt this one with `baseline: 'the revision that it stands at'`.",
+    },
+  ];
+}
+
+const shownCount = 5;
+
+function findingsOf({ rule, names, says, remedy }: Answer, rules: Config['rules']): Finding[] {
+  const { level, except } = rules[rule];
+  const excepted = new Set(except.map(migrationId));
+  const left = names.filter((name) => !excepted.has(migrationId(name)));
+  if (level === 'off' || left.length === 0) return [];
+  const shown = left.slice(0, shownCount).join(', ') + (left.length > shownCount ? ` and ${left.length - shownCount} more` : '');
+  const at = left.length === 1 ? { at: { migration: left[0] as string } } : {};
+  return [{ code: rule, level, message: says(shown), remedy, ...at }];
+}

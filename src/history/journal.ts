@@ -1,0 +1,128 @@
+import { hostname } from 'node:os';
+import type { Call } from '../call.js';
+import type { Session } from '../session/index.js';
+import { jsonLiteral, literal, redact } from '../sql.js';
+import type { Tables } from './tables.js';
+
+/** What an attempt came to. `started` and `unfinished` are of migrations outside a transaction, and need to be settled. */
+export type AttemptStatus = 'started' | 'done' | 'undone' | 'unfinished' | 'failed';
+
+/** A journal row of kind `attempt`. Row values never get here: no SQL with literals, no `detail` of the server. */
+export interface Attempt {
+  readonly direction: 'up' | 'down';
+  readonly status: AttemptStatus;
+  readonly checksum?: string | undefined;
+  readonly breaking?: boolean | undefined;
+  readonly batch?: number;
+  readonly durationMs?: number;
+  readonly lockWaitMs?: number;
+  readonly tries?: number;
+  readonly statementCount?: number;
+  readonly started?: string;
+  readonly finished?: string;
+  readonly sqlState?: string | undefined;
+  readonly message?: string;
+  /** On a stamp that adoption wrote: the migration had been applied before there was a journal. */
+  readonly adopted?: boolean;
+}
+
+/** The one row of the journal that is updated: who migrates, or how the last run ended. */
+export interface Owner {
+  readonly state: 'active' | 'clear' | 'failed';
+  readonly run: string;
+  readonly pid: number;
+  readonly host: string;
+  readonly processId: number;
+  readonly application: string;
+  readonly since: string;
+  readonly migration?: string;
+  readonly step?: number;
+  readonly of?: number;
+  readonly errorCode?: string;
+  /** Of the recorded checksums in the order of the history; lets an up-to-date boot compare without reading them. */
+  readonly digest?: string;
+  /** Applied migrations of which the journal has no checksum. */
+  readonly unknown?: readonly string[];
+}
+
+/** What the journal last said of one migration. */
+export interface JournalEntry {
+  readonly migration: string;
+  readonly kind: 'attempt' | 'stamp' | 'repair';
+  readonly run: string;
+  readonly at: Date;
+  readonly detail: Attempt;
+}
+
+/** A statement that a migration outside a transaction was about to send. */
+export interface StatementEntry {
+  readonly number: number;
+  readonly summary: string;
+  readonly kind: string;
+  readonly index?: { readonly schema?: string; readonly name: string; readonly table?: string };
+  /** Set once the server has refused it: it left nothing behind but, maybe, an invalid index. */
+  readonly failed?: boolean;
+}
+
+/** The last word on each migration. Failed attempts inside a transaction left nothing behind, so they do not count. */
+export async function readJournal(session: Session, tables: Tables): Promise<JournalEntry[]> {
+  return await session.query<JournalEntry>(
+    `select distinct on (migration) migration, kind, run, at, detail from ${tables.journal}
+     where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status' <> 'failed'
+     order by migration, id desc`,
+  );
+}
+
+/** What an unfinished attempt had sent, in order. */
+export async function readStatements(
+  session: Session,
+  tables: Tables,
+  entry: Pick<JournalEntry, 'migration' | 'run'>,
+): Promise<StatementEntry[]> {
+  const rows = await session.query<{ detail: StatementEntry }>(
+    `select detail from ${tables.journal} where kind = 'statement' and migration = $1 and run = $2 order by id`,
+    [entry.migration, entry.run],
+  );
+  return rows.map(({ detail }) => detail);
+}
+
+/** Where a row goes, and in which run. */
+interface Writing {
+  readonly tables: Tables;
+  readonly call: Call;
+}
+
+export function renderAttempt(writing: Writing, migration: string, attempt: Attempt): string {
+  const { application, environment } = writing.call.config;
+  const who = { application: application.name, version: application.version, environment, host: hostname(), pid: process.pid };
+  const message = attempt.message === undefined ? {} : { message: redact(attempt.message) };
+  return renderRow(writing, { kind: 'attempt', migration, detail: { ...attempt, ...message, ...who } });
+}
+
+export function renderStamp(writing: Writing, migration: string, detail: Attempt): string {
+  return renderRow(writing, { kind: 'stamp', migration, detail });
+}
+
+export function renderStatement(writing: Writing, migration: string, detail: StatementEntry): string {
+  return renderRow(writing, { kind: 'statement', migration, detail });
+}
+
+/** One row per run of what the schema looks like afterwards, for drift. */
+export function renderSchema(writing: Writing, detail: object): string {
+  return renderRow(writing, { kind: 'schema', migration: null, detail });
+}
+
+export function renderOwner(tables: Tables, owner: Owner): string {
+  return `insert into ${tables.journal} (run, kind, detail) values (${literal(owner.run)}, 'owner', ${jsonLiteral(owner)})
+    on conflict (kind) where kind = 'owner' do update set at = clock_timestamp(), run = excluded.run, detail = excluded.detail;`;
+}
+
+interface Row {
+  readonly kind: 'attempt' | 'stamp' | 'statement' | 'schema';
+  readonly migration: string | null;
+  readonly detail: object;
+}
+
+function renderRow({ tables, call }: Writing, { kind, migration, detail }: Row): string {
+  return `insert into ${tables.journal} (run, kind, migration, detail) values (${literal(call.id)}, ${literal(kind)}, ${literal(migration)}, ${jsonLiteral(detail)});`;
+}

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { sqlStateOf } from '../errors.js';
+import { renderSettings, type Session } from '../session/index.js';
+import { literal } from '../sql.js';
+import type { Owner } from './journal.js';
+import type { Tables } from './tables.js';
+
+/** What every boot needs to know of the server. */
+export interface Facts {
+  readonly backendPid: number;
+  readonly inRecovery: boolean;
+  /** server_version_num: 180004 for 18.4. */
+  readonly serverVersion: number;
+  readonly database: string;
+  /** current_schema(); null when no schema of the search_path exists. */
+  readonly schema: string | null;
+  readonly readOnly: boolean;
+  readonly user: string;
+}
+
+/** The history, the owner row and the facts, as one message found them. */
+export interface History {
+  readonly facts: Facts;
+  /** Names in the order in which they ran; undefined when there is no history table. */
+  readonly applied: readonly string[] | undefined;
+  /** `absent`: knex has migrated here, we have not. `denied`: this role may not read it. */
+  readonly journal: 'known' | 'absent' | 'denied';
+  readonly owner: Owner | undefined;
+  /** With a lock key: whether this message has taken the advisory lock. */
+  readonly locked: boolean;
+}
+
+export interface LockKey {
+  readonly namespace: number;
+  readonly key: number;
+}
+
+const undefinedTable = /^(42P01|3F000)$/; // also a schema that is not there
+const denied = '42501';
+
+/**
+ * Reads everything that an up-to-date boot needs in one message: one round trip, no lock on anything but what a SELECT takes, no write.
+ * With `tryLock` the same message first tries the advisory lock, without waiting.
+ * The rows are taken as they arrive: what came before a missing table is kept.
+ */
+export async function readHistory(
+  session: Session,
+  tables: Tables,
+  tryLock?: { key: LockKey; scope: 'session' | 'xact' },
+): Promise<History> {
+  const path = session.userSettings.length > 0 ? [renderSettings(session.userSettings, 'local')] : [];
+  const { rows, error } = await session.collect(
+    [
+      ...path,
+      `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user;`,
+      `select pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') from ${tables.history};`,
+      `select (select detail from ${tables.journal} where kind = 'owner');`,
+    ].join('\n'),
+  );
+  const [first, names, owner] = rows.slice(path.length).map((set) => set[0]);
+  const state = sqlStateOf(error);
+  const known = state !== undefined && (undefinedTable.test(state) || state === denied);
+  // Without the right to read the history nothing can be said; without the journal all but edits can.
+  if (error && (!known || !first || (state === denied && !names))) throw session.lostOr(error);
+  return {
+    facts: factsOf(first ?? []),
+    applied: names === undefined ? undefined : splitNames(names[0] as string | null),
+    journal: !error ? 'known' : state === denied ? 'denied' : 'absent',
+    owner: (owner?.[0] as Owner | null | undefined) ?? undefined,
+    locked: first?.[0] === true,
+  };
+}
+
+function renderTryLock({ key, scope }: { key: LockKey; scope: 'session' | 'xact' }): string {
+  const fn = scope === 'session' ? 'pg_try_advisory_lock' : 'pg_try_advisory_xact_lock';
+  return `pg_catalog.${fn}(${literal(key.namespace)}, ${literal(key.key)})`;
+}
+
+function factsOf(row: readonly unknown[]): Facts {
+  const [, backendPid, inRecovery, serverVersion, database, schema, readOnly, user] = row;
+  return { backendPid, inRecovery, serverVersion, database, schema, readOnly, user } as Facts;
+}
+
+function splitNames(names: string | null): string[] {
+  return names === null || names === '' ? [] : names.split('\n');
+}
+
+/** A digest of checksums in the order of the history; `-` where one is not known. */
+export function digestOf(applied: readonly string[], checksumOf: (name: string) => string | undefined): string {
+  const hash = createHash('sha256');
+  for (const name of applied) hash.update(`${name}\n${checksumOf(name) ?? '-'}\n`);
+  return hash.digest('base64url');
+}

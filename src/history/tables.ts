@@ -1,0 +1,44 @@
+import type { MigrationsConfig } from '../config/index.js';
+import { literal, qualified } from '../sql.js';
+
+/** The three tables of one history. Where no schema is configured and none is resolved yet, the names follow the search_path. */
+export interface Tables {
+  readonly schema: string | undefined;
+  /** Unquoted names. */
+  readonly names: { readonly history: string; readonly lock: string; readonly journal: string };
+  /** Quoted, ready for SQL. */
+  readonly history: string;
+  readonly lock: string;
+  readonly journal: string;
+}
+
+/** knex's names: `<tableName>` and `<tableName>_lock`; ours beside them: `<tableName>_journal`. */
+export function tablesOf({ tableName, schemaName }: Pick<MigrationsConfig, 'tableName' | 'schemaName'>): Tables {
+  const names = { history: tableName, lock: `${tableName}_lock`, journal: `${tableName}_journal` };
+  return {
+    schema: schemaName,
+    names,
+    history: qualified(schemaName, names.history),
+    lock: qualified(schemaName, names.lock),
+    journal: qualified(schemaName, names.journal),
+  };
+}
+
+/**
+ * Makes the tables where they are missing: the first two exactly as knex 3 makes them, the journal beside them.
+ * One statement a line; run in one message under the advisory lock, and again on 23505, 42P07 and 42710, since knex may be making them too.
+ */
+export function renderCreateTables(tables: Tables): string {
+  return [
+    `create table if not exists ${tables.history} (id serial primary key, name varchar(255), batch integer, migration_time timestamptz);`,
+    `create table if not exists ${tables.lock} (index serial primary key, is_locked integer);`,
+    `create table if not exists ${tables.journal} (id bigint generated always as identity primary key, at timestamptz not null default clock_timestamp(), run uuid not null, kind text not null check (kind in ('attempt', 'statement', 'owner', 'stamp', 'repair', 'schema')), migration text, detail jsonb not null);`,
+    `create unique index if not exists ${qualified(undefined, `${tables.names.journal}_owner`)} on ${tables.journal} (kind) where kind = 'owner';`,
+    `create index if not exists ${qualified(undefined, `${tables.names.journal}_migration`)} on ${tables.journal} (migration, id);`,
+  ].join('\n');
+}
+
+/** The row that knex writes for an `up`; a stamped or baseline row has no batch, which knex's rollback leaves alone. */
+export function renderHistoryInsert(tables: Tables, name: string, batch: number | null): string {
+  return `insert into ${tables.history} (name, batch, migration_time) values (${literal(name)}, ${literal(batch)}, clock_timestamp());`;
+}

@@ -1,0 +1,204 @@
+import { createHash } from 'node:crypto';
+import type { Call } from './call.js';
+import { MigrationError } from './errors.js';
+import { readHistory, type History, type LockKey, type Tables } from './history/index.js';
+import type { Session } from './session/index.js';
+
+/** 'emig' as an integer: the first key of our advisory locks, so that an operator finds them all in pg_locks. */
+export const lockNamespace = 0x656d6967;
+
+const pollMs = { least: 100, most: 500 };
+const reportEveryMs = 5_000;
+
+/** The one lock of a history table: two services with tables of their own do not queue behind each other. */
+export function lockKey(facts: History['facts'], { names }: Tables, schema: string | undefined): LockKey {
+  const table = `${schema ?? facts.schema ?? ''}.${names.history}`;
+  return { namespace: lockNamespace, key: createHash('sha256').update(table).digest().readInt32BE(0) };
+}
+
+/** Who holds the lock, as far as this role may see. */
+export interface Holder {
+  readonly pid: number;
+  readonly application: string | null;
+  readonly host: string | null;
+  readonly since: Date | null;
+  readonly state: string | null;
+  readonly wait: string | null;
+  readonly statement: string | null;
+  /** From the owner row: which migration, k of n, on which machine. */
+  readonly migration?: string | undefined;
+  readonly step?: number | undefined;
+  readonly of?: number | undefined;
+}
+
+export type LockResult = { readonly taken: true; readonly history: History } | { readonly taken: false; readonly history: History };
+
+export interface LockRequest {
+  readonly call: Call;
+  readonly session: Session;
+  readonly tables: Tables;
+  readonly key: LockKey;
+  /** `xact` behind a pooler: the lock lives in the one transaction that does everything. */
+  readonly scope: 'session' | 'xact';
+  /** Whether what was read meanwhile is good enough to go on without ever taking the lock. */
+  readonly settled: (history: History) => Promise<boolean>;
+}
+
+/**
+ * Takes the advisory lock, or finds while waiting that somebody else has brought the database to head. Polls, and never waits inside a
+ * statement: a session that does holds a snapshot, and CREATE INDEX CONCURRENTLY in the holder then deadlocks or hangs.
+ * Waits `timeouts.lockMs` since the holder's last progress; throws EM_LOCK_TIMEOUT with the holder's name.
+ *
+ * An operator finds the holder with:
+ *   select a.* from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' and l.classid = 1701669223;
+ */
+export async function acquireLock(request: LockRequest): Promise<LockResult> {
+  const progress = new ProgressWatch(request);
+  const first = await attempt(request, progress);
+  if (first) return first;
+  await using wake = await listen(request);
+  for (;;) {
+    await request.call.wait(jitter(), wake.next());
+    const result = await attempt(request, progress);
+    if (result) return result;
+  }
+}
+
+async function attempt(request: LockRequest, progress: ProgressWatch): Promise<LockResult | undefined> {
+  const { call, session, key } = request;
+  const history = await tryLock(request);
+  if (history.locked) {
+    call.report.info('lock.taken', { waitedMs: Math.round(progress.waitedMs) });
+    return { taken: true, history };
+  }
+  if (await request.settled(history)) return { taken: false, history };
+  await progress.look(await readHolder(session, key), history);
+  return undefined;
+}
+
+/** The time until the next look, in ms: jittered, so that many processes do not ask in step. */
+export function jitter(): number {
+  return pollMs.least + Math.random() * (pollMs.most - pollMs.least);
+}
+
+async function tryLock({ session, tables, key, scope }: LockRequest): Promise<History> {
+  if (scope === 'session') return await readHistory(session, tables, { key, scope });
+  await session.send('begin isolation level read committed');
+  const history = await readHistory(session, tables, { key, scope });
+  // A missing table has failed the transaction, and the lock went with it: what it said is kept, the lock is taken again.
+  if (history.locked && session.wire.status === 'T') return history;
+  await session.send('rollback');
+  if (!history.locked) return history;
+  const again = await session.send(
+    `begin isolation level read committed; select pg_catalog.pg_try_advisory_xact_lock(${key.namespace}, ${key.key}) as locked`,
+  );
+  const locked = (again.results.at(-1)?.rows[0] as { locked: boolean } | undefined)?.locked === true;
+  if (!locked) await session.send('rollback');
+  return { ...history, locked };
+}
+
+/** The session that holds the lock, if any. Roles that may not see it get nulls. */
+export async function readHolder(session: Session, { namespace, key }: LockKey): Promise<Holder | undefined> {
+  const [holder] = await session.query<Holder>(
+    `select l.pid, a.application_name as application, a.client_addr::text as host, a.backend_start as since, a.state,
+            a.wait_event as wait, left(a.query, 200) as statement
+     from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+     where l.locktype = 'advisory' and l.classid = $1::oid and l.objid = $2::oid and l.objsubid = 2 and l.granted
+       and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())`,
+    [namespace, key >>> 0],
+  );
+  return holder;
+}
+
+// Progress of the holder: its owner row changed, another session holds the lock, or a statement of its still runs.
+class ProgressWatch {
+  private readonly started = performance.now();
+  private progressedAt = this.started;
+  private reportedAt = -Infinity;
+  private stuckSince: number | undefined;
+  private seen = '';
+
+  constructor(private readonly request: LockRequest) {}
+
+  get waitedMs(): number {
+    return performance.now() - this.started;
+  }
+
+  async look(session: Holder | undefined, { owner }: History): Promise<void> {
+    const { call } = this.request;
+    const holder = session && { ...session, migration: owner?.migration, step: owner?.step, of: owner?.of };
+    const sign = JSON.stringify([session?.pid, owner]);
+    const silent = session?.state === 'active' && session.wait === 'ClientRead'; // inside COPY FROM STDIN or an open cursor
+    if (sign !== this.seen || (session?.state === 'active' && !silent)) this.progressedAt = performance.now();
+    if (sign !== this.seen || !silent) this.stuckSince = undefined;
+    this.seen = sign;
+    if (silent) await this.endSilentHolder(session.pid);
+    this.report(holder);
+    const quietMs = performance.now() - this.progressedAt;
+    if (quietMs < call.config.timeouts.lockMs) return;
+    throw new MigrationError('EM_LOCK_TIMEOUT', `waited ${Math.round(this.waitedMs)} ms for the migration lock; ${describeHolder(holder)}`);
+  }
+
+  private report(holder: Holder | undefined): void {
+    if (performance.now() - this.reportedAt < reportEveryMs) return;
+    this.reportedAt = performance.now();
+    this.request.call.report.info('lock.waiting', { waitedMs: Math.round(this.waitedMs), holder });
+  }
+
+  // No idle timeout runs there, so a frozen holder would keep the lock for ever. Only a session of the same role may be ended.
+  private async endSilentHolder(pid: number): Promise<void> {
+    this.stuckSince ??= performance.now();
+    const { session, call } = this.request;
+    if (performance.now() - this.stuckSince < call.config.timeouts.leaseMs) return;
+    const [row] = await session.query<{ ended: boolean }>(
+      `select pg_catalog.pg_terminate_backend(pid) as ended from pg_catalog.pg_stat_activity
+       where pid = $1 and usename = current_user and state = 'active' and wait_event = 'ClientRead'`,
+      [pid],
+    );
+    call.report.warn('lock.holder-ended', { pid, ended: row?.ended ?? false });
+    this.stuckSince = undefined;
+  }
+}
+
+function describeHolder(holder: Holder | undefined): string {
+  if (!holder) return 'no holder is visible to this role';
+  const { pid, application, host, since, migration, step, of, statement } = holder;
+  const where = migration === undefined ? '' : `, at ${migration} (${step} of ${of})`;
+  return `held by pid ${pid} (${application ?? 'not visible to this role'}, ${host ?? 'local'}) since ${since?.toISOString() ?? '?'}${where}; it last ran: ${statement ?? '?'}`;
+}
+
+/** The channel on which a holder that is done wakes those who wait; they poll all the same. */
+export function wakeChannel({ key }: LockKey): string {
+  return `ensure_migrated_${key >>> 0}`;
+}
+
+// An idle LISTEN holds no snapshot. Behind a pooler the server connection is not ours to listen on.
+async function listen({ session, key, scope }: LockRequest): Promise<{ next(): Promise<void> | undefined } & AsyncDisposable> {
+  if (scope === 'xact') return { next: () => undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const { client } = session.wire;
+  let wakeUp: () => void = () => undefined;
+  const onNotification = () => wakeUp();
+  client.on('notification', onNotification);
+  await session.send(`listen ${wakeChannel(key)}`);
+  return {
+    next: () => new Promise((resolve) => (wakeUp = resolve)),
+    async [Symbol.asyncDispose]() {
+      client.off('notification', onNotification);
+      if (!session.wire.lost) await session.send(`unlisten ${wakeChannel(key)}`);
+    },
+  };
+}
+
+/** Raises SQLSTATE EMLCK unless this session still holds the lock: the pid alone proves nothing after DISCARD ALL. One statement. */
+export function renderPossession({ namespace, key }: LockKey): string {
+  return `do $possession$ begin
+    if not exists (select from pg_catalog.pg_locks where locktype = 'advisory' and pid = pg_catalog.pg_backend_pid() and granted
+                   and classid = ${namespace} and objid = ${key >>> 0}::oid and objsubid = 2) then
+      raise exception 'ensure-migrated no longer holds its advisory lock' using errcode = 'EMLCK';
+    end if; end $possession$;`;
+}
+
+/** Lets go and wakes the others. `also` rides in the same message, before. Behind a pooler the lock went with its transaction. */
+export function renderRelease(key: LockKey, scope: LockRequest['scope']): string {
+  return scope === 'xact' ? '' : `select pg_catalog.pg_advisory_unlock(${key.namespace}, ${key.key}); notify ${wakeChannel(key)};`;
+}

@@ -1,0 +1,121 @@
+import { judge, type Answers, type Compared } from './answers.js';
+import type { Config } from './config/index.js';
+import { MigrationError } from './errors.js';
+import type { Finding } from './finding.js';
+import { digestOf, type JournalEntry } from './history/index.js';
+import { migrationId, type Migration } from './source/index.js';
+
+/** The comparison of code and database: eight answers, each with its migrations, and the findings that the rules make of them. */
+export interface State extends Answers {
+  readonly applied: readonly string[];
+  readonly findings: readonly Finding[];
+  /** Nobody is at work, and the last run ended well. */
+  readonly settled: boolean;
+  /** The journal is needed to say more: a checksum differs, or an unknown migration may be compatible. */
+  readonly undecided: boolean;
+  /** Code and database match as far as the rules ask, and nothing is pending. */
+  readonly inSync: boolean;
+  /** The newest applied revision, or undefined at base. */
+  readonly revision: string | undefined;
+}
+
+/** Compares code and database. Pure. */
+export function compare(compared: Compared): State {
+  const names = namesOf(compared);
+  const journal = compared.journal;
+  const edited = journal ? editedOf(compared, names, journal) : [];
+  const unfinished = (journal ?? []).filter(
+    ({ migration, detail }) => isUnfinished(detail.status) && !names.appliedIds.has(migrationId(migration)),
+  );
+  const digestDiffers = !journal && compared.owner?.digest !== undefined && compared.owner.digest !== localDigest(compared, names);
+  const answers = { ...names, edited, unfinished, unmanaged: compared.unmanaged ?? [] };
+  const findings = judge(answers, compared);
+  const undecided = !journal && compared.owner !== undefined && (digestDiffers || names.ahead.length > 0);
+  const acceptable = !findings.some(({ level }) => level === 'error');
+  return {
+    ...answers,
+    findings,
+    settled: isSettled(compared),
+    undecided,
+    inSync: compared.applied !== undefined && names.pending.length === 0 && isSettled(compared) && !undecided && acceptable,
+    revision: names.applied.at(-1),
+  };
+}
+
+type Names = Pick<State, 'applied' | 'pending' | 'ahead' | 'missing' | 'outOfOrder' | 'duplicates'> & {
+  readonly appliedIds: ReadonlySet<string>;
+  readonly byId: ReadonlyMap<string, Migration>;
+};
+
+function namesOf({ migrations, applied = [] }: Compared): Names {
+  const byId = new Map(migrations.map((migration) => [migration.id, migration]));
+  const order = new Map(migrations.map(({ id }, index) => [id, index]));
+  const ids = applied.map(migrationId);
+  const appliedIds = new Set(ids);
+  const newest = migrations.at(-1)?.id ?? '';
+  const unknown = applied.filter((name) => !byId.has(migrationId(name)));
+  const pending = migrations.filter(({ id }) => !appliedIds.has(id));
+  const lastApplied = Math.max(-1, ...ids.map((id) => order.get(id) ?? -1));
+  const newestUnknown = unknown.map(migrationId).filter((id) => id > newest).length > 0;
+  return {
+    applied,
+    byId,
+    appliedIds,
+    pending,
+    ahead: unknown.filter((name) => migrationId(name) > newest),
+    missing: unknown.filter((name) => migrationId(name) <= newest),
+    outOfOrder: pending.filter(({ id }) => newestUnknown || (order.get(id) ?? 0) < lastApplied).map(({ name }) => name),
+    duplicates:
+      ids.length === appliedIds.size ? [] : [...new Set(applied.filter((name, index) => ids.indexOf(migrationId(name)) !== index))],
+  };
+}
+
+// The modes that never write cannot settle anything: there the rule decides whether it matters.
+function isSettled({ owner, mode, rules }: Compared): boolean {
+  return owner === undefined || owner.state === 'clear' || (mode !== 'apply' && rules['history-unsettled'].level !== 'error');
+}
+
+function isUnfinished(status: string): boolean {
+  return status === 'started' || status === 'unfinished';
+}
+
+// Only checksums taken from the same extension are compared: .ts recorded and .js shipped is not an edit.
+function editedOf({ migrations }: Compared, { appliedIds }: Names, journal: readonly JournalEntry[]): string[] {
+  const recorded = new Map(journal.map((entry) => [migrationId(entry.migration), entry.detail.checksum]));
+  return migrations
+    .filter(({ id, checksum }) => {
+      const before = recorded.get(id);
+      return (
+        appliedIds.has(id) &&
+        checksum !== undefined &&
+        before !== undefined &&
+        extension(before) === extension(checksum) &&
+        before !== checksum
+      );
+    })
+    .map(({ name }) => name);
+}
+
+function extension(checksum: string): string {
+  return checksum.slice(0, checksum.indexOf(':'));
+}
+
+function localDigest({ owner }: Compared, { applied, byId }: Names): string {
+  const unknown = new Set(owner?.unknown);
+  return digestOf(applied, (name) => (unknown.has(name) ? undefined : byId.get(migrationId(name))?.checksum));
+}
+
+/**
+ * The migrations that `baseline` takes as applied: those up to it, on a database that has tables and no history. An empty database runs
+ * them all, and one with a history has no need of it. Pure; throws EM_PLAN_REFUSED when no or more than one migration is meant.
+ */
+export function baselineOf({ baseline }: Pick<Config, 'baseline'>, state: State, migrations: readonly Migration[]): readonly Migration[] {
+  if (baseline === undefined || state.applied.length > 0 || state.unmanaged.length === 0) return [];
+  const exact = migrations.filter(({ id }) => id === migrationId(baseline));
+  const matches = exact.length > 0 ? exact : migrations.filter(({ name }) => name.includes(baseline));
+  if (matches.length === 1) return migrations.slice(0, migrations.indexOf(matches[0] as Migration) + 1);
+  const what = matches.length === 0 ? 'no migration' : `several migrations (${matches.map(({ name }) => name).join(', ')})`;
+  throw new MigrationError('EM_PLAN_REFUSED', `baseline '${baseline}' names ${what}`, {
+    remedy: 'Give the name of the one migration that the database stands at. Nothing was changed.',
+  });
+}
