@@ -1,0 +1,3 @@
+export { diffSchema, renderChange, type Change } from './diff.js';
+export { compressLines, expandLines, fingerprint, isSameSchema, type Fingerprint } from './fingerprint.js';
+export { readSchema, type Line, type Query, type Schema, type SchemaOptions } from './inspect.js';
