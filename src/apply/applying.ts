@@ -1,0 +1,78 @@
+import type { Call } from '../call.js';
+import type { MigrationError } from '../errors.js';
+import type { Claim, LockKey, Tables } from '../history/index.js';
+import type { Plan, Step } from '../plan.js';
+import type { Failure, Session } from '../session/index.js';
+import type { Watch } from '../watch.js';
+
+/** What applying a plan stands on. */
+export interface Applying {
+  readonly call: Call;
+  readonly session: Session;
+  readonly tables: Tables;
+  readonly key: LockKey;
+  /** `xact` behind a pooler: the transaction is open already, and the advisory lock lives in it. */
+  readonly scope: 'session' | 'xact';
+  readonly claim: Claim;
+  readonly plan: Plan;
+  readonly watch: Watch;
+}
+
+/** A migration that this call has applied. */
+export interface AppliedStep {
+  readonly name: string;
+  readonly durationMs: number;
+  readonly tries: number;
+  readonly batch: number;
+}
+
+/** One step on its way: what is measured while it runs. */
+export class Run {
+  readonly started = new Date();
+  private readonly startedAt = performance.now();
+  private readonly lockWaitBefore: number;
+  private endedAt: number | undefined;
+  statementCount = 0;
+
+  constructor(
+    readonly step: Step,
+    readonly tries: number,
+    private readonly watch: Watch,
+  ) {
+    this.lockWaitBefore = watch.lockWaitMs;
+  }
+
+  end(): void {
+    this.endedAt ??= performance.now();
+  }
+
+  get durationMs(): number {
+    return Math.round((this.endedAt ?? performance.now()) - this.startedAt);
+  }
+
+  get lockWaitMs(): number {
+    return this.watch.lockWaitMs - this.lockWaitBefore;
+  }
+}
+
+export interface FailureKind {
+  /** The session was lost while the COMMIT was on its way: only the server knows whether it holds. */
+  readonly committing?: boolean;
+  /** Worth another try: these sessions stood in the way, and everything was rolled back. */
+  readonly blockers?: readonly number[];
+  /** Part of the migration is in the database without a history row. */
+  readonly leftBehind?: boolean;
+  /** The statement that failed, with what the server said, before knex wrote into it. */
+  readonly failure?: Failure | undefined;
+}
+
+/** How a run of steps ended, for the loop that decides what comes next; `error` is what the caller will be told. */
+export class StepFailed extends Error {
+  constructor(
+    readonly runs: readonly Run[],
+    readonly error: MigrationError,
+    readonly kind: FailureKind = {},
+  ) {
+    super(error.message, { cause: error });
+  }
+}

@@ -1,0 +1,53 @@
+import { MigrationError, sqlStateOf } from '../errors.js';
+import type { Applying, Run } from './applying.js';
+
+const backoffMs = { least: 100, most: 2_000 };
+
+/** The sessions that stood in the way when a failed attempt is worth another try; undefined when it is not. */
+export function blockersOf({ watch }: Applying, error: unknown): readonly number[] | undefined {
+  const state = sqlStateOf(error);
+  const intent = watch.takeIntent();
+  if (state === '57014') return intent?.blockers; // without an intent of ours: a timeout of the migration's own, or an operator
+  if (state === '55P03') return watch.mode === 'lock-timeout' ? [] : undefined;
+  return state === '40P01' ? [] : undefined; // the deadlock's victim was rolled back
+}
+
+/** Waits before the next try, longer each time; throws EM_BLOCKED with the names of the blockers once the call's patience is used up. */
+export async function backOff(applying: Applying, run: Run, blockers: readonly number[]): Promise<void> {
+  const { call, session } = applying;
+  const named = await describeBlockers(applying, blockers);
+  if (call.patienceMs <= 0) {
+    const { callMs } = call.config.timeouts;
+    const message = `${run.step.name}: could not get its table locks in ${run.tries} tries within ${callMs} ms of waiting; blocked by ${named}`;
+    throw new MigrationError('EM_BLOCKED', message);
+  }
+  call.report.warn('step.retried', { migration: run.step.name, tries: run.tries, blockers: named });
+  const ceiling = Math.min(backoffMs.most, backoffMs.least * 2 ** (run.tries - 1));
+  await call.wait(ceiling / 2 + (Math.random() * ceiling) / 2);
+  if (session.wire.lost) throw session.lostOr(session.wire.lost);
+}
+
+interface Blocker {
+  readonly pid: number;
+  readonly user: string | null;
+  readonly application: string | null;
+  readonly host: string | null;
+  readonly state: string | null;
+  readonly seconds: number | null;
+  readonly statement: string | null;
+}
+
+async function describeBlockers({ session }: Applying, pids: readonly number[]): Promise<string> {
+  if (pids.length === 0) return 'sessions that could not be named (no connection was left to watch from)';
+  const rows = await session.query<Blocker>(
+    `select pid, usename as user, application_name as application, client_addr::text as host, state, left(query, 120) as statement,
+            round(extract(epoch from pg_catalog.clock_timestamp() - xact_start))::int as seconds
+     from pg_catalog.pg_stat_activity where pid = any ($1)`,
+    [pids],
+  );
+  const found = rows.map(({ pid, user, application, host, state, seconds, statement }) => {
+    const who = [user, application, host ?? 'local'].filter(Boolean).join(', ');
+    return `pid ${pid} (${who}; ${state ?? 'state not visible'}, in its transaction for ${seconds ?? '?'} s; last ran: ${statement ?? '?'})`;
+  });
+  return found.length > 0 ? found.join(', ') : `pid ${pids.join(', ')}, gone by now`;
+}

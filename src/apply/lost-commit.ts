@@ -1,0 +1,35 @@
+import { MigrationError } from '../errors.js';
+import { openSession, type Session } from '../session/index.js';
+import type { Applying, Run } from './applying.js';
+
+/**
+ * The COMMIT was sent and its answer was lost. Connects again, waits until the old backend is gone (before that its transaction may
+ * still end either way), reads the history row, and says which it was.
+ */
+export async function explainLostCommit(applying: Applying, run: Run, lost: MigrationError): Promise<MigrationError> {
+  const { name } = run.step;
+  try {
+    await using session = await openSession(applying.call);
+    await oldBackendGone(applying, session);
+    const applied = await isRecorded(applying, session, name);
+    const verdict = applied ? 'it was looked up: the migration IS applied and recorded' : 'it was looked up: the migration is NOT applied';
+    return new MigrationError('EM_LOST_SESSION', `${name}: the answer to its COMMIT was lost; ${verdict}`, { cause: lost.cause });
+  } catch (error) {
+    const message = `${name}: the answer to its COMMIT was lost, and the server could not be asked: it is either wholly applied or not at all`;
+    return new MigrationError('EM_LOST_SESSION', message, { cause: error });
+  }
+}
+
+async function oldBackendGone({ call, claim }: Applying, session: Session): Promise<void> {
+  const started = performance.now();
+  for (;;) {
+    const rows = await session.query('select from pg_catalog.pg_stat_activity where pid = $1', [claim.owner.pid]);
+    if (rows.length === 0 || performance.now() - started > 2 * call.config.timeouts.leaseMs) return;
+    await call.wait(100);
+  }
+}
+
+async function isRecorded({ tables, claim }: Applying, session: Session, name: string): Promise<boolean> {
+  const rows = await session.query(`select from ${tables.history} where name = $1 and batch = $2`, [name, claim.batch]);
+  return rows.length > 0;
+}

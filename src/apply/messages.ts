@@ -1,0 +1,89 @@
+import { renderAttempt, renderHistoryInsert, renderOwner, renderStatement, type Attempt, type StatementEntry } from '../history/index.js';
+import { renderPossession } from '../lock.js';
+import { renderSettings } from '../session/index.js';
+import type { Applying, Run } from './applying.js';
+
+/** Behind a pooler the transaction holds the lock: an attempt is undone to here. */
+export const stepsSavepoint = 'ensure_migrated_steps';
+
+/** What rides before a migration's first statement; each element is one statement. */
+export function renderOpening(applying: Applying): string[] {
+  const { session, key, scope, watch } = applying;
+  const begin = scope === 'session' ? 'begin isolation level read committed;' : `savepoint ${stepsSavepoint};`;
+  const timeout = renderSettings([['lock_timeout', String(watch.lockTimeout())]], 'local');
+  return [begin, session.renderSettings(scope === 'session' ? 'session' : 'local'), timeout, renderPossession(key)];
+}
+
+/** Puts back what a migration may have changed in the session. Behind a pooler the session is not ours: only the role is. */
+export function renderReset({ session, scope }: Applying): string[] {
+  if (scope === 'xact') return ['reset role;'];
+  return ['reset role;', 'reset session authorization;', 'reset all;', session.renderSettings()];
+}
+
+/** The tags by which the record of a script is recognised in the answer to the message that holds both. */
+export function recordMark({ scope }: Applying): string {
+  return scope === 'xact' ? 'RESET,DO' : 'RESET,RESET,RESET,SELECT 1';
+}
+
+/**
+ * Possession, the history rows, the journal rows and COMMIT, as one message. Its last tag must be COMMIT: an aborted transaction answers
+ * ROLLBACK there, without an error.
+ */
+export function renderRecord(applying: Applying, runs: readonly Run[]): string {
+  const rows = runs.flatMap((run) => [
+    renderHistoryInsert(applying.tables, run.step.name, applying.claim.batch),
+    renderAttempt(applying, run.step.name, attemptOf(applying, run, { status: 'done' })),
+  ]);
+  return [...renderReset(applying), renderPossession(applying.key), ...rows, ownerAt(applying, runs.at(-1)), 'commit;'].join('\n');
+}
+
+/** The rows that open a migration outside a transaction. */
+export function renderStarted(applying: Applying, run: Run): string {
+  const started = renderAttempt(applying, run.step.name, attemptOf(applying, run, { status: 'started' }));
+  return [...renderReset(applying), renderPossession(applying.key), started].join('\n');
+}
+
+/** Announces a statement that is about to be sent outside a transaction, and sets the session to what suits it. */
+export function renderAnnouncement(applying: Applying, run: Run, entry: StatementEntry): string {
+  const { session, watch, key } = applying;
+  const build = entry.kind === 'create-index-concurrently';
+  const settings = [
+    session.renderConnectionCheck(build ? 'off' : 'on'),
+    // A concurrent build that is cancelled leaves an invalid index behind: it may wait.
+    watch.mode === 'watching' ? '' : renderSettings([['lock_timeout', build ? '0' : String(watch.lockTimeout())]]),
+  ];
+  return [renderPossession(key), renderStatement(applying, run.step.name, entry), ...settings].join('\n');
+}
+
+/** How an attempt ended when it did not end well. Holds no values: the failing SQL stands only in the thrown error. */
+export function renderEnded(applying: Applying, run: Run, end: Pick<Attempt, 'status' | 'sqlState' | 'message'>): string {
+  return renderAttempt(applying, run.step.name, attemptOf(applying, run, end));
+}
+
+function attemptOf(applying: Applying, run: Run, end: Pick<Attempt, 'status' | 'sqlState' | 'message'>): Attempt {
+  const { migration, direction } = run.step;
+  return {
+    direction,
+    checksum: migration.checksum,
+    breaking: migration.config.breaking ?? true, // unset counts as breaking
+    batch: applying.claim.batch,
+    durationMs: run.durationMs,
+    lockWaitMs: run.lockWaitMs,
+    tries: run.tries,
+    statementCount: run.statementCount,
+    started: run.started.toISOString(),
+    finished: new Date().toISOString(),
+    ...end,
+  };
+}
+
+// Those who wait read here how far we are. It is visible once the step commits, so it names the step that comes next.
+function ownerAt({ tables, claim, plan }: Applying, run: Run | undefined): string {
+  const next = plan.steps[run?.step.number ?? 0];
+  if (!next) return renderOwner(tables, claim.owner);
+  return renderOwner(tables, { ...claim.owner, migration: next.name, step: next.number, of: next.of });
+}
+
+export function renderFirstOwner(applying: Applying): string {
+  return ownerAt(applying, undefined);
+}

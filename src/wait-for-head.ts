@@ -1,0 +1,64 @@
+import type { Call } from './call.js';
+import { findingsError, MigrationError } from './errors.js';
+import { errorsOf } from './finding.js';
+import { readHistory, type History, type Tables } from './history/index.js';
+import { jitter } from './lock.js';
+import { nothingToDo, type Outcome } from './outcome.js';
+import { readState } from './read-state.js';
+import type { Session } from './session/index.js';
+import type { Migration } from './source/index.js';
+import type { State } from './state.js';
+
+export interface WaitRequest {
+  readonly call: Call;
+  readonly session: Session;
+  readonly tables: Tables;
+  readonly migrations: readonly Migration[];
+  readonly state: State;
+  readonly history: History;
+}
+
+const reportEveryMs = 5_000;
+
+/**
+ * Mode `wait`: looks at the history until somebody else has brought the database to head. Takes no lock, writes nothing. Throws
+ * EM_OUT_OF_SYNC at once for what waiting does not mend, EM_WAIT_TIMEOUT when `timeouts.lockMs` have passed without progress.
+ */
+export async function waitForHead(request: WaitRequest): Promise<Outcome> {
+  const { call, session, tables } = request;
+  let { state, history } = request;
+  let progressedAt = performance.now();
+  let reportedAt = -Infinity;
+  for (;;) {
+    refuse(state, history);
+    if (performance.now() - progressedAt > call.config.timeouts.lockMs) throw timedOut(request, state);
+    if (performance.now() - reportedAt > reportEveryMs) {
+      reportedAt = performance.now();
+      call.report.info('lock.waiting', { pendingCount: state.pending.length, holder: history.owner });
+    }
+    await call.wait(jitter());
+    const before = signOf(history);
+    history = await readHistory(session, tables);
+    state = await readState({ ...request, history });
+    if (state.inSync) return nothingToDo(call, state);
+    if (signOf(history) !== before) progressedAt = performance.now();
+  }
+}
+
+// A database without a history may be one that is about to be migrated for the first time.
+function refuse({ findings }: State, { facts }: History): void {
+  const lasting = errorsOf(findings).filter(({ code }) => code !== 'history-unmanaged');
+  if (lasting.length > 0) throw findingsError('EM_OUT_OF_SYNC', `the database "${facts.database}" does not match this code`, findings);
+}
+
+function signOf({ applied, owner }: History): string {
+  return JSON.stringify([applied?.length, owner]);
+}
+
+function timedOut({ call }: WaitRequest, { pending }: State): MigrationError {
+  const names = pending.slice(0, 5).map(({ name }) => name);
+  return new MigrationError(
+    'EM_WAIT_TIMEOUT',
+    `nobody has brought the database to head, and nothing has moved for ${call.config.timeouts.lockMs} ms; not applied: ${names.join(', ')}`,
+  );
+}
