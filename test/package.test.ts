@@ -1,0 +1,112 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { root } from './support/majors.js';
+
+const run = promisify(execFile);
+const bin = (name: string): string => path.join(root, 'node_modules/.bin', name);
+
+let directory: string;
+let tarball: string;
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(os.tmpdir(), 'em-package-'));
+  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', directory], { cwd: root });
+  tarball = path.join(directory, (JSON.parse(stdout) as [{ filename: string }])[0].filename);
+});
+afterAll(async () => await rm(directory, { recursive: true, force: true }));
+
+test('the package holds the build of src/, its papers, and nothing else', async () => {
+  const { stdout } = await run('tar', ['-tzf', tarball]);
+  const packed = stdout.trim().split('\n');
+  const sources = (await readdir(path.join(root, 'src'), { recursive: true })).filter((file) => file.endsWith('.ts'));
+  const built = sources.flatMap((file) => ['.js', '.d.ts'].map((ending) => `package/dist/${file.replace(/\.ts$/, ending)}`));
+  const papers = ['package/LICENSE', 'package/README.md', 'package/package.json'];
+  expect(packed.sort()).toEqual([...built, ...papers].sort());
+});
+
+test('an ES module imports it', async () => {
+  const project = await install('esm', { type: 'module' });
+  await writeFile(path.join(project, 'main.js'), `import * as all from 'ensure-migrated';\nconsole.log(typeof all.ensureMigrated);`);
+  await expect(run(process.execPath, ['main.js'], { cwd: project })).resolves.toEqual({ stdout: 'function\n', stderr: '' });
+});
+
+test('a CommonJS module requires it', async () => {
+  const project = await install('cjs', {});
+  await writeFile(path.join(project, 'main.js'), `console.log(typeof require('ensure-migrated').ensureMigrated);`);
+  await expect(run(process.execPath, ['main.js'], { cwd: project })).resolves.toMatchObject({ stdout: 'function\n' });
+});
+
+test.each(['module', 'commonjs'])('a TypeScript project of type %s compiles against its types', async (type) => {
+  const project = await install(`ts-${type}`, { type }, ['typescript', '@types/node', '@types/pg']);
+  await writeFile(path.join(project, 'main.ts'), consumer);
+  const options = { module: 'nodenext', target: 'es2022', strict: true, exactOptionalPropertyTypes: true, types: ['node'], noEmit: true };
+  await writeFile(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['main.ts'] }));
+  await expect(compile(project)).resolves.toBe('');
+});
+
+test('publint finds nothing', async () => {
+  const { stdout } = await run(bin('publint'), [tarball, '--strict']);
+  expect(stdout).toContain('All good!');
+});
+
+test('Are The Types Wrong finds nothing', async () => {
+  // Every Node that this package supports can require() an ES module, and none is so old as to ignore `exports`.
+  const { stdout } = await run(bin('attw'), [tarball, '--profile', 'esm-only', '--format', 'json']);
+  const { problems } = JSON.parse(stdout) as { problems: Record<string, { kind: string; resolutionKind: string }[]> };
+  const real = Object.values(problems).flat();
+  expect(real.filter(({ kind, resolutionKind }) => kind !== 'CJSResolvesToESM' && resolutionKind !== 'node10')).toEqual([]);
+});
+
+const consumer = `
+import { createProbe, ensureMigrated, isMigrationError, MigrationError } from 'ensure-migrated';
+import type { Check, Finding, Level, Options, Outcome, Rule } from 'ensure-migrated';
+import pg from 'pg';
+
+const check: Check = { name: 'mine', run: async ({ query }) => ((await query('select 1')).length === 1 ? [] : []) };
+const rules: Partial<Record<Rule, Level>> = { 'history-edited': 'warn' };
+const configuration: pg.ClientConfig = { host: 'db' };
+const options: Options = { connection: async () => configuration, migrations: './migrations', mode: 'wait', checks: [check], rules };
+// @ts-expect-error -- the types are strict
+export const misspelt: Options = { mode: 'aply' };
+export async function boot(): Promise<Outcome['status']> {
+  const probe = createProbe();
+  try {
+    return (await ensureMigrated({ ...options, onProgress: probe.onProgress })).status;
+  } catch (error) {
+    if (isMigrationError(error, 'EM_LOCK_TIMEOUT') && error instanceof MigrationError) {
+      const findings: readonly Finding[] = error.findings;
+      console.log(findings, error.remedy);
+    }
+    throw error;
+  }
+}
+`;
+
+/** What tsc complains about. */
+async function compile(project: string): Promise<string> {
+  const compiler = path.join(project, 'node_modules/typescript/bin/tsc');
+  const end = await run(process.execPath, [compiler, '-p', 'tsconfig.json'], { cwd: project }).catch((error: unknown) => error);
+  return (end as { stdout: string }).stdout;
+}
+
+/** An empty project with the tarball unpacked in it; what the package depends on is linked from here, so that no network is needed. */
+async function install(name: string, manifest: object, further: readonly string[] = []): Promise<string> {
+  const project = path.join(directory, name);
+  const target = path.join(project, 'node_modules/ensure-migrated');
+  await mkdir(target, { recursive: true });
+  await writeFile(path.join(project, 'package.json'), JSON.stringify({ name, private: true, ...manifest }));
+  await run('tar', ['-xzf', tarball, '-C', target, '--strip-components=1']);
+  const { dependencies, peerDependencies } = JSON.parse(await readFile(path.join(target, 'package.json'), 'utf8')) as Record<
+    string,
+    object
+  >;
+  for (const each of [...Object.keys({ ...dependencies, ...peerDependencies }), ...further]) {
+    const link = path.join(project, 'node_modules', each);
+    await mkdir(path.dirname(link), { recursive: true });
+    await symlink(path.join(root, 'node_modules', each), link);
+  }
+  return project;
+}

@@ -1,0 +1,15 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterFile } from './cleanup.js';
+
+/** A directory with these files (path: text) in the system's temporary one; deleted after the file's tests. */
+export async function makeDirectory(files: Readonly<Record<string, string>> = {}): Promise<string> {
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'em-test-'));
+  afterFile(async () => await rm(directory, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(directory, name)), { recursive: true });
+    await writeFile(path.join(directory, name), text);
+  }
+  return directory;
+}
