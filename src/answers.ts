@@ -1,4 +1,4 @@
-import type { Config, Rule } from './config/index.js';
+import type { Config, Rule, RuleSetting } from './config/index.js';
 import type { Finding } from './finding.js';
 import type { JournalEntry, Owner } from './history/index.js';
 import { migrationId, type Migration } from './source/index.js';
@@ -36,6 +36,8 @@ interface Answer {
   readonly names: readonly string[];
   readonly says: (names: string) => string;
   readonly remedy: string;
+  /** The names are no migrations. */
+  readonly elsewhere?: boolean;
 }
 
 /** What the rules make of the answers. Pure. */
@@ -57,12 +59,14 @@ function breakingOf(ahead: readonly string[], journal: readonly JournalEntry[] |
 function unsettled({ owner, mode }: Compared): Answer[] {
   const matters = owner && (owner.state === 'failed' ? mode !== 'apply' : owner.state === 'active' && mode === 'verify');
   if (!matters) return [];
+  const { migration, run, application, host, since } = owner;
   const end = owner.state === 'failed' ? `failed with ${owner.errorCode ?? 'an unknown error'}` : 'is at work, or died';
   return [
     {
       rule: 'history-unsettled',
-      names: [owner.migration ?? owner.run],
-      says: (names) => `the last run (${owner.application} on ${owner.host}, since ${owner.since}) ${end}, at ${names}`,
+      names: [migration ?? run],
+      elsewhere: migration === undefined, // before the first, or after the last
+      says: () => `the last run (${application} on ${host}, since ${since}) ${end}${migration === undefined ? '' : `, at ${migration}`}`,
       remedy: 'Look at the log of the process that migrates; run it again once its error is mended.',
     },
   ];
@@ -81,7 +85,7 @@ function ofTheFiles({ pending, missing, edited }: Answers, breaking: readonly st
       names: breaking,
       says: (names) => `the database is ahead of this code by migrations that are not marked compatible: ${names}`,
       remedy:
-        'Deploy the release that has these migrations, or mark them with `export const config = { breaking: false }` when older code can run beside them.',
+        'Deploy the release that has these migrations, or, when older code can run beside them, record that (docs/operations.md, "An old release on a newer database").',
     },
     {
       rule: 'history-missing',
@@ -121,20 +125,29 @@ function ofTheDatabase({ outOfOrder, unfinished, duplicates, unmanaged }: Answer
     {
       rule: 'history-unmanaged',
       names: applied ? [] : unmanaged,
+      elsewhere: true,
       says: (names) => `the database has tables, but no history: ${names}`,
       remedy: "Point the connection at the right database, or adopt this one with `baseline: 'the revision that it stands at'`.",
     },
   ];
 }
 
+/** Whether a rule refuses a database for what it finds about this name. */
+export function refuses(setting: RuleSetting, name: string): boolean {
+  return setting.level === 'error' && !isExcepted(setting, name);
+}
+
+function isExcepted({ except }: RuleSetting, name: string): boolean {
+  return except.some((each) => migrationId(each) === migrationId(name));
+}
+
 const shownCount = 5;
 
-function findingsOf({ rule, names, says, remedy }: Answer, rules: Config['rules']): Finding[] {
-  const { level, except } = rules[rule];
-  const excepted = new Set(except.map(migrationId));
-  const left = names.filter((name) => !excepted.has(migrationId(name)));
+function findingsOf({ rule, names, says, remedy, elsewhere = false }: Answer, rules: Config['rules']): Finding[] {
+  const { level } = rules[rule];
+  const left = names.filter((name) => !isExcepted(rules[rule], name));
   if (level === 'off' || left.length === 0) return [];
   const shown = left.slice(0, shownCount).join(', ') + (left.length > shownCount ? ` and ${left.length - shownCount} more` : '');
-  const at = left.length === 1 ? { at: { migration: left[0] as string } } : {};
+  const at = left.length === 1 && !elsewhere ? { at: { migration: left[0] as string } } : {};
   return [{ code: rule, level, message: says(shown), remedy, ...at }];
 }

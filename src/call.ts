@@ -7,6 +7,9 @@ import { createReport, type Report } from './log.js';
 type StopSignal = 'SIGTERM' | 'SIGINT';
 const stopSignals: readonly StopSignal[] = ['SIGTERM', 'SIGINT'];
 
+/** When told to stop: how long a session has to clean up before it is closed as it is, and then the call before it ends without it. */
+export const stopLimitMs = { session: 1_300, call: 1_500 };
+
 /** One call of the library: its options, its voice, its patience and its ear for being stopped. */
 export interface Call extends Disposable {
   /** Names this run in the journal and in every log line. */
@@ -21,6 +24,8 @@ export interface Call extends Disposable {
   spend(ms: number): void;
   /** Waits, and counts it. Throws EM_ABORTED when told to stop, EM_CALL_TIMEOUT when the patience is used up. */
   wait(ms: number, wake?: Promise<unknown>): Promise<void>;
+  /** Waits for work that may hang in code that is not ours: when told to stop, for no longer than `stopLimitMs`, with EM_ABORTED. */
+  untilStopped<T>(work: Promise<T>): Promise<T>;
   /** Ends this process as the signal would have, when ours was the only listener. Called after everything is cleaned up. */
   passSignalOn(): void;
 }
@@ -47,6 +52,7 @@ export function startCall(config: Config): Call {
       await sleep(Math.min(ms, patienceMs), stop.signal, wake);
       patienceMs -= performance.now() - started;
     },
+    untilStopped: async (work) => await untilStopped(work, stop.signal),
     passSignalOn: () => stop.passOn(),
     [Symbol.dispose]: () => stop.end(),
   };
@@ -67,6 +73,22 @@ async function sleep(ms: number, stop: AbortSignal, wake: Promise<unknown> | und
   }
 }
 
+async function untilStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let onStop: () => void = () => undefined;
+  const limit = new Promise<never>((_, reject) => {
+    onStop = () => (timer = setTimeout(() => reject(stop.reason as Error), stopLimitMs.call));
+  });
+  if (stop.aborted) onStop();
+  stop.addEventListener('abort', onStop, { once: true });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+    stop.removeEventListener('abort', onStop);
+  }
+}
+
 interface Stop {
   readonly signal: AbortSignal;
   passOn(): void;
@@ -82,11 +104,12 @@ function listenForStop(user: AbortSignal | undefined): Stop {
     abort(name);
   };
   const onUserAbort = () => abort('the AbortSignal', user?.reason);
-  for (const name of stopSignals) process.on(name, onSignal);
+  listenToSignals(onSignal);
   if (user?.aborted) onUserAbort();
   user?.addEventListener('abort', onUserAbort, { once: true });
   const end = () => {
-    for (const name of stopSignals) process.off(name, onSignal);
+    controller.abort(new Error('the call has ended')); // a connection that is still being opened is given up
+    leaveSignals(onSignal);
     user?.removeEventListener('abort', onUserAbort);
   };
   return {
@@ -94,8 +117,26 @@ function listenForStop(user: AbortSignal | undefined): Stop {
     end,
     passOn() {
       end();
-      // Without our listener the default action is back: the process ends with 143 or 130, as it would have without us.
+      // Without our listener, which the last call takes away, the default action is back: the process ends with 143 or 130.
       if (received && process.listenerCount(received) === 0) process.kill(process.pid, received);
     },
   };
+}
+
+type OnSignal = (name: StopSignal) => void;
+
+// The calls that listen, with one listener for all of them: Node takes more than ten for a leak.
+const listening = new Set<OnSignal>();
+const tellAll: OnSignal = (name) => {
+  for (const onSignal of [...listening]) onSignal(name);
+};
+
+function listenToSignals(onSignal: OnSignal): void {
+  if (listening.size === 0) for (const name of stopSignals) process.on(name, tellAll);
+  listening.add(onSignal);
+}
+
+function leaveSignals(onSignal: OnSignal): void {
+  if (!listening.delete(onSignal) || listening.size > 0) return;
+  for (const name of stopSignals) process.off(name, tellAll);
 }

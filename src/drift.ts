@@ -1,6 +1,8 @@
 import type { Call } from './call.js';
+import type { RuleSetting } from './config/index.js';
+import { messageOf } from './errors.js';
 import type { Finding } from './finding.js';
-import { renderSchema, type History, type Tables } from './history/index.js';
+import { digestOf, renderSchema, type History, type Tables } from './history/index.js';
 import {
   compressLines,
   diffSchema,
@@ -10,6 +12,7 @@ import {
   readSchema,
   renderChange,
   type Fingerprint,
+  type Schema,
 } from './schema/index.js';
 import type { Session } from './session/index.js';
 
@@ -17,27 +20,42 @@ export interface DriftRequest {
   readonly call: Call;
   readonly session: Session;
   readonly tables: Tables;
+  /** The history as it stands. */
+  readonly applied: readonly string[];
 }
 
 /** What a journal row of kind `schema` keeps: how the schema looked when the last run ended. */
 interface Remembered extends Fingerprint {
   readonly lines: string;
+  /** A digest of the history at that time. */
+  readonly history: string;
 }
 
 const shownCount = 5;
 
-/** The finding `schema-drift` when the schema is not as the last run left it. One query more where there is a journal; none when the rule is off. */
-export async function describeDrift({ call, session, tables, journal }: DriftRequest & Pick<History, 'journal'>): Promise<Finding[]> {
-  const { level } = call.config.rules['schema-drift'];
-  if (level === 'off' || journal !== 'known') return [];
+/**
+ * The finding `schema-drift` when the schema is not as the last run left it. Where the history is not as it left it either, nothing can be
+ * said: knex has migrated or rolled back since, or a run has failed after its first migrations. One query more where there is a journal;
+ * none when the rule is off.
+ */
+export async function describeDrift(request: DriftRequest & Pick<History, 'journal'>): Promise<Finding[]> {
+  const { call, session, tables, applied } = request;
+  const rule = call.config.rules['schema-drift'];
+  if (rule.level === 'off' || request.journal !== 'known') return [];
   const [row] = await session.query<{ detail: Remembered }>(
     `select detail from ${tables.journal} where kind = 'schema' order by id desc limit 1`,
   );
-  if (!row) return [];
-  const live = await readSchema((text, values) => session.query(text, values), { excluded: [tables.history, tables.lock, tables.journal] });
-  if (isSameSchema(row.detail, fingerprint(live))) return [];
+  if (row?.detail.history !== digestOfNames(applied)) return [];
+  const live = await readLive(request);
+  if (!live || isSameSchema(row.detail, fingerprint(live)) || (await hasOtherHistory(session))) return [];
   const changes = diffSchema({ serverVersion: row.detail.serverVersion, lines: await expandLines(row.detail.lines) }, live);
-  return changes.length === 0 ? [] : [driftFinding(level, changes.map(renderChange))];
+  const left = changes.filter(({ identity }) => !isExcepted(rule, identity));
+  return left.length === 0 ? [] : [driftFinding(rule.level, left.map(renderChange))];
+}
+
+// By the name of the object, or of the table that it stands in or on.
+function isExcepted({ except }: RuleSetting, identity: string): boolean {
+  return except.some((name) => identity === name || identity.startsWith(`${name}.`) || identity.endsWith(` on ${name}`));
 }
 
 function driftFinding(level: 'error' | 'warn', changes: readonly string[]): Finding {
@@ -52,13 +70,30 @@ function driftFinding(level: 'error' | 'warn', changes: readonly string[]): Find
 
 /** Stores how the schema looks now, unless another history lives in this database: its migrations are no drift. Writes one journal row. */
 export async function rememberSchema(request: DriftRequest): Promise<void> {
-  const { call, session, tables } = request;
+  const { call, session, applied } = request;
   if (call.config.rules['schema-drift'].level === 'off' || (await hasOtherHistory(session))) return;
-  const schema = await readSchema((text, values) => session.query(text, values), {
-    excluded: [tables.history, tables.lock, tables.journal],
-  });
-  const remembered: Remembered = { ...fingerprint(schema), lines: await compressLines(schema.lines) };
+  const schema = await readLive(request);
+  if (!schema) return;
+  const remembered: Remembered = { ...fingerprint(schema), lines: await compressLines(schema.lines), history: digestOfNames(applied) };
   await session.send(renderSchema(request, remembered));
+}
+
+const lockTimeoutMs = 1_000;
+
+// What cannot be read now must not keep a service from booting: somebody rewrites a table (55P03), or drops one meanwhile (XX000).
+async function readLive({ call, session, tables }: DriftRequest): Promise<Schema | undefined> {
+  const excluded = [tables.history, tables.lock, tables.journal];
+  try {
+    return await readSchema((text, values) => session.query(text, values), { excluded, lockTimeoutMs });
+  } catch (error) {
+    if (session.wire.lost || session.wire.status !== 'I') throw error;
+    call.report.warn('drift.skipped', { reason: messageOf(error) });
+    return undefined;
+  }
+}
+
+function digestOfNames(applied: readonly string[]): string {
+  return digestOf(applied, () => undefined);
 }
 
 async function hasOtherHistory(session: Session): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { startCall, type Call } from './call.js';
 import { resolveConfig, type Options } from './config/index.js';
-import { findingsError, isMigrationError, messageOf, MigrationError, sqlStateOf } from './errors.js';
+import { errorsOf } from './finding.js';
+import { findingsError, isMigrationError, messageOf, MigrationError, sqlStateOf, type ErrorCode } from './errors.js';
 import { readHistory, tablesOf, type History, type Tables } from './history/index.js';
 import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
 import { readState } from './read-state.js';
@@ -19,10 +20,9 @@ import type { State } from './state.js';
  */
 export async function ensureMigrated(options: Options = {}): Promise<Outcome> {
   const config = resolveConfig(options);
-  if (config.mode === 'off') return outcomeOf(undefined, { status: 'off' });
   const call = startCall(config);
   try {
-    return ready(call, await boot(call));
+    return ready(call, config.mode === 'off' ? outcomeOf(call, { status: 'off' }) : await call.untilStopped(boot(call)));
   } catch (error) {
     throw failed(call, error);
   } finally {
@@ -33,8 +33,9 @@ export async function ensureMigrated(options: Options = {}): Promise<Outcome> {
 
 async function boot(call: Call): Promise<Outcome> {
   call.report.debug('boot.started', { mode: call.config.mode });
-  const migrations = await listMigrations(call.config.migrations);
-  await using session = await call.report.phase('connect', () => openSession(call));
+  const opening = call.report.phase('connect', () => openSession(call));
+  const migrations = await listMeanwhile(call, opening);
+  await using session = await opening;
   const tables = tablesOf(call.config.migrations);
   const history = await call.report.phase('read', () => readHistory(session, tables));
   await refuseOtherDatabase(call, session, history);
@@ -43,12 +44,23 @@ async function boot(call: Call): Promise<Outcome> {
   return await bringToHead({ call, session, migrations, tables, history, state });
 }
 
+// The files are read while the server answers. When they are not as they should be, nobody waits for the connection any more.
+async function listMeanwhile(call: Call, opening: Promise<Session>): Promise<readonly Migration[]> {
+  try {
+    opening.catch(() => undefined); // awaited by the caller, unless the listing fails first
+    return await listMigrations(call.config.migrations);
+  } catch (error) {
+    void opening.then((session) => session[Symbol.asyncDispose]()).catch(() => undefined);
+    throw error;
+  }
+}
+
 // Staging code must not even wait on production.
 async function refuseOtherDatabase(call: Call, session: Session, { facts }: History): Promise<void> {
   if (Object.keys(call.config.expect).length === 0) return;
-  const { checkIdentity } = await import('./checks/identity.js');
+  const { checkIdentity } = await import('./checks/index.js');
   const findings = await checkIdentity({ call, session, facts });
-  if (findings.length > 0) throw findingsError('EM_CHECK_FAILED', 'this is another database than the one expected', findings);
+  if (errorsOf(findings).length > 0) throw findingsError('EM_CHECK_FAILED', 'this is another database than the one expected', findings);
 }
 
 /** What was found out about a database that is not in sync. */
@@ -71,16 +83,26 @@ async function bringToHead(outOfSync: OutOfSync): Promise<Outcome> {
 
 function ready(call: Call, outcome: Outcome): Outcome {
   const { status, to, applied, findings, timings } = outcome;
-  for (const finding of findings) call.report.warn('check.finding', { ...finding });
+  for (const finding of findings) call.report[finding.level === 'info' ? 'info' : 'warn']('check.finding', { ...finding });
   call.report[status === 'migrated' ? 'info' : 'debug']('boot.ready', { status, revision: to, appliedCount: applied.length, timings });
   return outcome;
 }
 
 function failed(call: Call, error: unknown): MigrationError {
   const failure = translate(call, error);
-  call.report.error('boot.failed', { code: failure.code, message: failure.message });
+  const { code, remedy, message } = failure;
+  call.report.error('boot.failed', { code, remedy, ...(quoting.has(code) ? {} : { message }) });
   return failure;
 }
+
+// Their messages quote statements and what the server said of them, with values: these stand in the thrown error only.
+const quoting: ReadonlySet<ErrorCode> = new Set([
+  'EM_MIGRATION_FAILED',
+  'EM_TRANSACTION_BROKEN',
+  'EM_NOT_COMMITTED',
+  'EM_VERIFY_FAILED',
+  'EM_INTERNAL',
+]);
 
 // What the server refused outside of any migration: the codes tell whether a person must act.
 function translate(call: Call, error: unknown): MigrationError {

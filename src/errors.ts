@@ -103,13 +103,21 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-// The cause is shown by every console and logger, so its texts are masked in place; the object stays the one that was thrown.
+// The cause is shown by every console and logger, so its texts are masked in place; the object stays the one that was thrown, unless it is
+// frozen: what cannot be masked is left out.
 function redactCause(cause: unknown): unknown {
-  for (let error = cause, depth = 0; error instanceof Error && depth < 8; error = error.cause, depth++) {
-    for (const key of ['message', 'stack'] as const) {
-      const text = error[key];
-      if (typeof text === 'string' && redact(text) !== text) error[key] = redact(text);
-    }
+  try {
+    for (let error = cause, depth = 0; error instanceof Error && depth < 8; error = error.cause, depth++) redactTexts(error);
+    return cause;
+  } catch {
+    return undefined;
   }
-  return cause;
+}
+
+function redactTexts(error: Error): void {
+  const texts = error as unknown as Record<string, unknown>;
+  for (const key of ['message', 'stack', 'detail', 'hint', 'where', 'internalQuery']) {
+    const text = texts[key];
+    if (typeof text === 'string' && redact(text) !== text) texts[key] = redact(text);
+  }
 }

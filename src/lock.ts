@@ -3,6 +3,7 @@ import type { Call } from './call.js';
 import { MigrationError } from './errors.js';
 import { readHistory, type History, type LockKey, type Tables } from './history/index.js';
 import type { Session } from './session/index.js';
+import { excerptOf, literal } from './sql.js';
 
 /** 'emig' as an integer: the first key of our advisory locks, so that an operator finds them all in pg_locks. */
 export const lockNamespace = 0x656d6967;
@@ -100,14 +101,14 @@ async function tryLock({ session, tables, key, scope }: LockRequest): Promise<Hi
 /** The session that holds the lock, if any. Roles that may not see it get nulls. */
 export async function readHolder(session: Session, { namespace, key }: LockKey): Promise<Holder | undefined> {
   const [holder] = await session.query<Holder>(
-    `select l.pid, a.application_name as application, a.client_addr::text as host, a.backend_start as since, a.state,
-            a.wait_event as wait, left(a.query, 200) as statement
+    `select l.pid, a.application_name as application, pg_catalog.host(a.client_addr) as host, a.backend_start as since, a.state,
+            a.wait_event as wait, a.query as statement
      from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
      where l.locktype = 'advisory' and l.classid = $1::oid and l.objid = $2::oid and l.objsubid = 2 and l.granted
        and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())`,
     [namespace, key >>> 0],
   );
-  return holder;
+  return holder && { ...holder, statement: holder.statement && excerptOf(holder.statement) };
 }
 
 // Progress of the holder: its owner row changed, another session holds the lock, or a statement of its still runs.
@@ -115,8 +116,10 @@ class ProgressWatch {
   private readonly started = performance.now();
   private progressedAt = this.started;
   private reportedAt = -Infinity;
+  private reportedStep: number | undefined;
   private stuckSince: number | undefined;
   private seen = '';
+  private streamed = '';
 
   constructor(private readonly request: LockRequest) {}
 
@@ -129,9 +132,12 @@ class ProgressWatch {
     const holder = session && { ...session, migration: owner?.migration, step: owner?.step, of: owner?.of };
     const sign = JSON.stringify([session?.pid, owner]);
     const silent = session?.state === 'active' && session.wait === 'ClientRead'; // inside COPY FROM STDIN or an open cursor
-    if (sign !== this.seen || (session?.state === 'active' && !silent)) this.progressedAt = performance.now();
-    if (sign !== this.seen || !silent) this.stuckSince = undefined;
+    const streamed = silent ? await this.readStream(session.pid) : '';
+    const moved = sign !== this.seen || streamed !== this.streamed;
+    if (moved || (session?.state === 'active' && !silent)) this.progressedAt = performance.now();
+    if (moved || !silent) this.stuckSince = undefined;
     this.seen = sign;
+    this.streamed = streamed;
     if (silent) await this.endSilentHolder(session.pid);
     this.report(holder);
     const quietMs = performance.now() - this.progressedAt;
@@ -140,9 +146,20 @@ class ProgressWatch {
   }
 
   private report(holder: Holder | undefined): void {
-    if (performance.now() - this.reportedAt < reportEveryMs) return;
+    if (performance.now() - this.reportedAt < reportEveryMs && holder?.step === this.reportedStep) return;
     this.reportedAt = performance.now();
+    this.reportedStep = holder?.step;
     this.request.call.report.info('lock.waiting', { waitedMs: Math.round(this.waitedMs), holder });
+  }
+
+  // What a stream that lives changes: COPY what it has read, a cursor its state with each fetch.
+  private async readStream(pid: number): Promise<string> {
+    const rows = await this.request.session.query(
+      `select a.state_change, c.bytes_processed from pg_catalog.pg_stat_activity a
+       left join pg_catalog.pg_stat_progress_copy c on c.pid = a.pid where a.pid = $1`,
+      [pid],
+    );
+    return JSON.stringify(rows);
   }
 
   // No idle timeout runs there, so a frozen holder would keep the lock for ever. Only a session of the same role may be ended.
@@ -191,11 +208,12 @@ async function listen({ session, key, scope }: LockRequest): Promise<{ next(): P
 
 /** Raises SQLSTATE EMLCK unless this session still holds the lock: the pid alone proves nothing after DISCARD ALL. One statement. */
 export function renderPossession({ namespace, key }: LockKey): string {
-  return `do $possession$ begin
+  const body = `begin
     if not exists (select from pg_catalog.pg_locks where locktype = 'advisory' and pid = pg_catalog.pg_backend_pid() and granted
                    and classid = ${namespace} and objid = ${key >>> 0}::oid and objsubid = 2) then
       raise exception 'ensure-migrated no longer holds its advisory lock' using errcode = 'EMLCK';
-    end if; end $possession$;`;
+    end if; end`;
+  return `do ${literal(body)};`;
 }
 
 /** Lets go and wakes the others. `also` rides in the same message, before. Behind a pooler the lock went with its transaction. */

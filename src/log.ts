@@ -1,5 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import type { Config, Logger, ProgressEvent } from './config/index.js';
+import type { Config, Logger } from './config/index.js';
+import { messageOf } from './errors.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
 type Severity = 'debug' | 'info' | 'warn' | 'error';
@@ -20,7 +21,7 @@ export interface Report {
   phase<T>(name: Phase, run: () => Promise<T>): Promise<T>;
   /** Milliseconds spent in each phase so far. */
   readonly timings: Partial<Record<Phase, number>>;
-  /** Waits until the default logger, which is loaded on first need, has written what it was given. */
+  /** Waits until the default logger, which is loaded on first need, has written what it was given. Never throws. */
   flush(): Promise<void>;
 }
 
@@ -31,8 +32,8 @@ export function createReport(config: Config, run: string): Report {
   const logger = createLog(config.logger);
   const timings: Partial<Record<Phase, number>> = {};
   const tell = (severity: Severity, event: string, fields: Fields = {}) => {
-    logger.write(severity, event, { event, run, ...fields });
-    observe(config.onProgress, { event, run, ...fields });
+    observe('the logger', event, () => logger.write(severity, event, { event, run, ...fields }));
+    observe('onProgress', event, () => config.onProgress?.({ event, run, ...fields }));
   };
   return {
     debug: (event, fields) => tell('debug', event, fields),
@@ -41,6 +42,7 @@ export function createReport(config: Config, run: string): Report {
     error: (event, fields) => tell('error', event, fields),
     async phase(name, work) {
       const started = performance.now();
+      tell('debug', `${name}.started`);
       try {
         return await phases.tracePromise(work, { phase: name, run });
       } finally {
@@ -54,16 +56,19 @@ export function createReport(config: Config, run: string): Report {
   };
 }
 
-function observe(onProgress: Config['onProgress'], event: ProgressEvent): void {
+// What they throw, now or later, becomes a warning of the process.
+function observe(who: string, event: string, tell: () => unknown): void {
+  const warn = (error: unknown) => process.emitWarning(`${who} threw at ${event}: ${messageOf(error)}`, 'EnsureMigratedWarning');
   try {
-    onProgress?.(event);
+    Promise.resolve(tell()).catch(warn);
   } catch (error) {
-    process.emitWarning(`onProgress threw at ${event.event}: ${String(error)}`, 'EnsureMigratedWarning');
+    warn(error);
   }
 }
 
 interface Log {
-  write(severity: Severity, event: string, fields: Fields): void;
+  write(severity: Severity, event: string, fields: Fields): unknown;
+  /** Never throws. */
   flush(): Promise<void>;
 }
 
@@ -82,11 +87,14 @@ function createDefaultLog(): Log {
   let written: Promise<unknown> = Promise.resolve();
   return {
     write(severity, event, fields) {
-      if (severity === 'debug') return;
+      if (severity === 'debug') return undefined;
       if (loaded) return loaded[severity](fields, event);
-      loading ??= import('pino').then(({ pino }) => (loaded = pino({ name: 'ensure-migrated' })));
+      // Written at once: a line that is told while the process exits would be lost on its way.
+      loading ??= import('pino').then(({ pino }) => (loaded = pino({ name: 'ensure-migrated' }, pino.destination({ sync: true }))));
       const pending = loading;
-      written = written.then(async () => (await pending)[severity](fields, event));
+      const line = written.then(async () => (await pending)[severity](fields, event));
+      written = line.catch(() => undefined);
+      return line;
     },
     async flush() {
       await written;

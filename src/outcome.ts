@@ -35,8 +35,8 @@ export interface OutcomeParts {
   readonly findings?: readonly Finding[];
 }
 
-export function outcomeOf(call: Call | undefined, { status, from, to, applied = [], findings = [] }: OutcomeParts): Outcome {
-  const timings = Object.freeze({ ...call?.report.timings });
+export function outcomeOf(call: Call, { status, from, to, applied = [], findings = [] }: OutcomeParts): Outcome {
+  const timings = Object.freeze({ ...call.report.timings });
   return Object.freeze({ status, from, to, applied: Object.freeze([...applied]), findings: Object.freeze([...findings]), timings });
 }
 

@@ -2,7 +2,7 @@ import type { Call } from './call.js';
 import { readJournal, type History, type JournalEntry, type Tables } from './history/index.js';
 import type { Session } from './session/index.js';
 import { qualified } from './sql.js';
-import type { Migration } from './source/index.js';
+import { migrationId, type Migration } from './source/index.js';
 import { compare, type State } from './state.js';
 
 export interface StateRequest {
@@ -11,7 +11,7 @@ export interface StateRequest {
   readonly tables: Tables;
   readonly migrations: readonly Migration[];
   readonly history: History;
-  /** Leaves out unfinished migrations that can simply be run again. Asked only under the lock. */
+  /** The ids of unfinished migrations that can simply be run again, which are left out. Asked only under the lock. */
   readonly resumable?: (entries: readonly JournalEntry[]) => Promise<ReadonlySet<string>>;
 }
 
@@ -28,7 +28,10 @@ export async function readState(request: StateRequest): Promise<State & { readon
   if (!resumable && !first.undecided && first.settled) return { ...first, journal: [] };
   const journal = history.journal === 'known' ? await readJournal(request.session, request.tables) : [];
   const again = await resumable?.(journal);
-  return { ...compare({ ...compared, unmanaged, journal: journal.filter(({ migration }) => !again?.has(migration)) }), journal };
+  return {
+    ...compare({ ...compared, unmanaged, journal: journal.filter(({ migration }) => !again?.has(migrationId(migration))) }),
+    journal,
+  };
 }
 
 // A history that knex has made and not yet used says nothing of the tables that are there.

@@ -1,4 +1,4 @@
-import { judge, type Answers, type Compared } from './answers.js';
+import { judge, refuses, type Answers, type Compared } from './answers.js';
 import type { Config } from './config/index.js';
 import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
@@ -24,9 +24,9 @@ export function compare(compared: Compared): State {
   const names = namesOf(compared);
   const journal = compared.journal;
   const edited = journal ? editedOf(compared, names, journal) : [];
-  const unfinished = (journal ?? []).filter(
-    ({ migration, detail }) => isUnfinished(detail.status) && !names.appliedIds.has(migrationId(migration)),
-  );
+  const unfinished = (journal ?? [])
+    .filter((entry) => !isAtWork(entry, compared))
+    .filter(({ migration, detail }) => isUnfinished(detail.status) && !names.appliedIds.has(migrationId(migration)));
   const digestDiffers = !journal && compared.owner?.digest !== undefined && compared.owner.digest !== localDigest(compared, names);
   const answers = { ...names, edited, unfinished, unmanaged: compared.unmanaged ?? [] };
   const findings = judge(answers, compared);
@@ -37,7 +37,7 @@ export function compare(compared: Compared): State {
     findings,
     settled: isSettled(compared),
     undecided,
-    inSync: compared.applied !== undefined && names.pending.length === 0 && isSettled(compared) && !undecided && acceptable,
+    inSync: isAtHead(compared, names) && isSettled(compared) && !undecided && acceptable,
     revision: names.applied.at(-1),
   };
 }
@@ -70,9 +70,20 @@ function namesOf({ migrations, applied = [] }: Compared): Names {
   };
 }
 
+// The modes apply and wait end at head, whatever the rule says; verify passes over what its rule lets pass.
+function isAtHead({ mode, rules }: Compared, { pending }: Names): boolean {
+  return !pending.some(({ name }) => mode !== 'verify' || refuses(rules['history-pending'], name));
+}
+
 // The modes that never write cannot settle anything: there the rule decides whether it matters.
 function isSettled({ owner, mode, rules }: Compared): boolean {
-  return owner === undefined || owner.state === 'clear' || (mode !== 'apply' && rules['history-unsettled'].level !== 'error');
+  if (owner === undefined || owner.state === 'clear') return true;
+  return mode !== 'apply' && !refuses(rules['history-unsettled'], owner.migration ?? owner.run);
+}
+
+// What a run outside a transaction has begun it may still end. Under the lock (mode apply) that run is dead.
+function isAtWork({ run }: JournalEntry, { owner, mode }: Compared): boolean {
+  return mode !== 'apply' && owner?.state === 'active' && owner.run === run;
 }
 
 function isUnfinished(status: string): boolean {

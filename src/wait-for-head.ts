@@ -2,7 +2,7 @@ import type { Call } from './call.js';
 import { findingsError, MigrationError } from './errors.js';
 import { errorsOf } from './finding.js';
 import { readHistory, type History, type Tables } from './history/index.js';
-import { jitter } from './lock.js';
+import { jitter, lockKey, readHolder } from './lock.js';
 import { nothingToDo, type Outcome } from './outcome.js';
 import { readState } from './read-state.js';
 import type { Session } from './session/index.js';
@@ -22,7 +22,8 @@ const reportEveryMs = 5_000;
 
 /**
  * Mode `wait`: looks at the history until somebody else has brought the database to head. Takes no lock, writes nothing. Throws
- * EM_OUT_OF_SYNC at once for what waiting does not mend, EM_WAIT_TIMEOUT when `timeouts.lockMs` have passed without progress.
+ * EM_OUT_OF_SYNC at once for what waiting does not mend, EM_WAIT_TIMEOUT when `timeouts.lockMs` have passed without progress; a statement
+ * of the holder that still runs is progress.
  */
 export async function waitForHead(request: WaitRequest): Promise<Outcome> {
   const { call, session, tables } = request;
@@ -41,8 +42,14 @@ export async function waitForHead(request: WaitRequest): Promise<Outcome> {
     history = await readHistory(session, tables);
     state = await readState({ ...request, history });
     if (state.inSync) return nothingToDo(call, state);
-    if (signOf(history) !== before) progressedAt = performance.now();
+    if (signOf(history) !== before || (await isAtWork(request, history))) progressedAt = performance.now();
   }
+}
+
+// What the holder does is hidden from a role that may only read: then it counts as at work, and `timeouts.callMs` ends the wait.
+async function isAtWork({ session, tables }: WaitRequest, { facts }: History): Promise<boolean> {
+  const holder = await readHolder(session, lockKey(facts, tables, tables.schema ?? facts.schema ?? undefined));
+  return holder !== undefined && (holder.state === null || holder.state === 'active');
 }
 
 // A database without a history may be one that is about to be migrated for the first time.
@@ -57,8 +64,10 @@ function signOf({ applied, owner }: History): string {
 
 function timedOut({ call }: WaitRequest, { pending }: State): MigrationError {
   const names = pending.slice(0, 5).map(({ name }) => name);
+  const what =
+    names.length > 0 ? `not applied: ${names.join(', ')}` : 'all is applied, but the run that did it has not said that it ended well';
   return new MigrationError(
     'EM_WAIT_TIMEOUT',
-    `nobody has brought the database to head, and nothing has moved for ${call.config.timeouts.lockMs} ms; not applied: ${names.join(', ')}`,
+    `nobody has brought the database to head, and nothing has moved for ${call.config.timeouts.lockMs} ms; ${what}`,
   );
 }

@@ -36,7 +36,8 @@ export class Run {
 
   constructor(
     readonly step: Step,
-    readonly tries: number,
+    /** Grows where a statement outside a transaction is sent again. */
+    public tries: number,
     private readonly watch: Watch,
   ) {
     this.lockWaitBefore = watch.lockWaitMs;

@@ -1,4 +1,5 @@
 import { MigrationError, sqlStateOf } from '../errors.js';
+import { excerptOf } from '../sql.js';
 import type { Applying, Run } from './applying.js';
 
 const backoffMs = { least: 100, most: 2_000 };
@@ -40,14 +41,17 @@ interface Blocker {
 async function describeBlockers({ session }: Applying, pids: readonly number[]): Promise<string> {
   if (pids.length === 0) return 'sessions that could not be named (no connection was left to watch from)';
   const rows = await session.query<Blocker>(
-    `select pid, usename as user, application_name as application, client_addr::text as host, state, left(query, 120) as statement,
+    `select pid, usename as user, application_name as application, pg_catalog.host(client_addr) as host, state, query as statement,
             round(extract(epoch from pg_catalog.clock_timestamp() - xact_start))::int as seconds
      from pg_catalog.pg_stat_activity where pid = any ($1)`,
     [pids],
   );
-  const found = rows.map(({ pid, user, application, host, state, seconds, statement }) => {
-    const who = [user, application, host ?? 'local'].filter(Boolean).join(', ');
-    return `pid ${pid} (${who}; ${state ?? 'state not visible'}, in its transaction for ${seconds ?? '?'} s; last ran: ${statement ?? '?'})`;
-  });
-  return found.length > 0 ? found.join(', ') : `pid ${pids.join(', ')}, gone by now`;
+  return rows.length > 0 ? rows.map(describe).join(', ') : `pid ${pids.join(', ')}, gone by now`;
+}
+
+function describe({ pid, user, application, host, state, seconds, statement }: Blocker): string {
+  const who = [user, application].filter(Boolean).join(', ');
+  if (state === null) return `pid ${pid} (${who}; what it does is hidden from this role: grant pg_read_all_stats to see it)`;
+  const last = statement ? excerptOf(statement) : '?';
+  return `pid ${pid} (${who}, ${host ?? 'local'}; ${state}, in its transaction for ${seconds ?? '?'} s; last ran: ${last})`;
 }

@@ -1,12 +1,12 @@
-import { isMigrationError, messageOf, MigrationError, sqlStateOf, type ErrorCode } from '../errors.js';
-import { TransactionEnded, type Failure } from '../session/index.js';
-import { lineAt, type LoadedMigration } from '../source/index.js';
+import { errorTable, isMigrationError, messageOf, MigrationError, sqlStateOf, type ErrorCode } from '../errors.js';
+import { TransactionBroken, type Failure } from '../session/index.js';
 import type { Applying, Run } from './applying.js';
+import { placeOf } from './place.js';
+import { decisionRemedy } from './settle.js';
 
 interface ServerError extends Error {
   readonly detail?: string;
   readonly hint?: string;
-  readonly position?: string;
   readonly where?: string;
 }
 
@@ -17,23 +17,75 @@ export interface Thrown {
 }
 
 /** What the server said of a failing statement, with the migration, the file and the line. The SQL and the detail stand here only. */
-export function failureOf({ session, call }: Applying, run: Run, { error, failure }: Thrown): MigrationError {
+export async function failureOf({ session, call }: Applying, run: Run, { error, failure }: Thrown): Promise<MigrationError> {
   if (call.stop.aborted) return call.stop.reason as MigrationError;
   const lost = session.lostOr(error);
   if (lost !== error) return named(lost as MigrationError, run);
   if (isMigrationError(error)) return named(error, run);
-  const { name } = run.step;
-  if (error instanceof TransactionEnded)
-    return new MigrationError('EM_TRANSACTION_BROKEN', `${name}: ${describeEnded(error)}`, { cause: error });
-  if (sqlStateOf(error) === 'EMLCK')
-    return new MigrationError('EM_LOCK_LOST', `${name}: ${messageOf(error)}; rolled back`, { cause: error });
-  return describe('EM_MIGRATION_FAILED', run, { error, failure });
+  const { name, transaction } = run.step;
+  if (error instanceof TransactionBroken) {
+    const remedy = error.leftBehind && { remedy: `${decisionRemedy} ${errorTable.EM_TRANSACTION_BROKEN.remedy}` };
+    return new MigrationError('EM_TRANSACTION_BROKEN', `${name}: ${error.sentence}`, { cause: failure?.thrown ?? error, ...remedy });
+  }
+  const state = sqlStateOf(error) ?? '';
+  if (isLockLost(state)) {
+    const message = `${name}: ${lockLost[state]}; ${transaction ? 'rolled back' : 'nothing was sent after that'}`;
+    return new MigrationError('EM_LOCK_LOST', message, { cause: error });
+  }
+  if (failure && failure.thrown !== error && sqlStateOf(error) === inFailedTransaction) return await swallowedFailure(run, failure);
+  return await describe({ code: 'EM_MIGRATION_FAILED', what: 'failed' }, run, { error, failure });
+}
+
+// Raised by renderPossession and renderClaimed.
+const lockLost: Readonly<Record<string, string>> = {
+  EMLCK: 'this session no longer held the advisory lock',
+  EMKNX: "knex's own lock was freed under us (`knex migrate:unlock`)",
+};
+
+/** Whether the statement that asks for possession has raised this SQLSTATE. */
+export function isLockLost(state: string): boolean {
+  return state in lockLost;
+}
+
+// in_failed_sql_transaction: a consequence, not the cause
+const inFailedTransaction = '25P02';
+
+/** The failed statement behind what was thrown; undefined when the migration has got over that, and threw something else. */
+export function failureBehind(thrown: unknown, failure: Failure | undefined): Failure | undefined {
+  if (sqlStateOf(thrown) === inFailedTransaction) return failure;
+  for (let error = thrown, depth = 0; failure && depth < 8; error = (error as { cause?: unknown } | null | undefined)?.cause, depth++) {
+    if (error === failure.thrown) return failure;
+  }
+  return undefined;
+}
+
+/** A statement failed, the migration caught that and returned: the server would have answered its COMMIT with ROLLBACK. */
+export async function swallowedFailure(run: Run, failure: Failure): Promise<MigrationError> {
+  const remedy =
+    'Let failed statements throw, or put a statement that may fail into a savepoint: `await knex.transaction(...)` inside the migration.';
+  return await describe({ code: 'EM_TRANSACTION_BROKEN', what: 'caught a failed statement and went on', remedy }, run, {
+    error: failure.thrown,
+    failure,
+  });
+}
+
+/** The message that records and commits failed: at a deferred constraint, or for want of space. */
+export function notCommitted(runs: readonly Run[], error: unknown): Promise<MigrationError> {
+  const names = runs.map(({ step }) => step.name).join(', ');
+  const said = withoutSql(error as ServerError);
+  const lines = [
+    `the COMMIT of ${names} failed, nothing of it was applied: ${said} (SQLSTATE ${sqlStateOf(error)})`,
+    ...detailsOf(error as ServerError),
+  ];
+  return Promise.resolve(new MigrationError('EM_NOT_COMMITTED', lines.join('\n  '), { cause: error }));
 }
 
 function named(error: MigrationError, { step }: Run): MigrationError {
-  if (error.message.startsWith(step.name)) return error;
+  const said = withoutSql(error);
+  const prefix = said.startsWith(step.name) || said.startsWith(`migration ${step.name} `) ? '' : `${step.name}: `;
+  if (prefix === '' && said === error.message) return error;
   const { code, remedy, findings, outcome, cause } = error;
-  return new MigrationError(code, `${step.name}: ${error.message.replace(`\n  ${remedy}`, '')}`, {
+  return new MigrationError(code, `${prefix}${said.replace(`\n  ${remedy}`, '')}`, {
     cause: cause ?? error,
     findings,
     outcome,
@@ -41,29 +93,36 @@ function named(error: MigrationError, { step }: Run): MigrationError {
   });
 }
 
-function describeEnded({ how, message }: TransactionEnded): string {
-  const effect =
-    how === 'committed'
-      ? 'What came before that is in the database, and is not recorded in the history'
-      : 'Nothing of it is in the database';
-  return `${message}. ${effect}`;
+interface Verdict {
+  readonly code: ErrorCode;
+  readonly what: string;
+  readonly remedy?: string;
 }
 
 /** Every line that helps: place, statement, SQLSTATE, message, detail, hint. */
-export function describe(code: ErrorCode, run: Run, { error, failure }: Thrown): MigrationError {
+async function describe(verdict: Verdict, run: Run, { error, failure }: Thrown): Promise<MigrationError> {
   const { migration, name } = run.step;
-  const server = (failure?.error ?? error) as ServerError;
+  const server = (failure?.error ?? error) as ServerError | null | undefined; // anything can be thrown
   const state = sqlStateOf(server);
-  const place = placeOf(migration, error, failure);
+  const { place, statement } = await placeOf(migration, error, failure);
+  const wrapped = failure && error !== failure.thrown ? `${messageOf(error)}: ` : '';
   const lines = [
-    `migration ${name} failed${place ? ` at ${place}` : ''}: ${messageOf(server)}${state ? ` (SQLSTATE ${state})` : ''}`,
-    failure && state ? `statement: ${failure.text.trim().slice(0, 2_000)}` : undefined,
-    server.detail ? `detail: ${server.detail}` : undefined,
-    server.hint ? `hint: ${server.hint}` : undefined,
-    server.where ? `where: ${server.where}` : undefined,
+    `migration ${name} ${verdict.what}${place ? ` at ${place}` : ''}: ${wrapped}${messageOf(server)}${state ? ` (SQLSTATE ${state})` : ''}`,
+    ...(statement && state ? [`statement: ${statement.trim().slice(0, 2_000)}`] : []),
+    ...detailsOf(server),
   ];
-  const remedy = state === undefined ? undefined : remedies[state];
-  return new MigrationError(code, lines.filter(Boolean).join('\n  '), { cause: error, ...(remedy && { remedy }) });
+  const remedy = verdict.remedy ?? (state === undefined ? undefined : remedies[state]);
+  return new MigrationError(verdict.code, lines.join('\n  '), { cause: error, ...(remedy && { remedy }) });
+}
+
+function detailsOf(error: ServerError | null | undefined): string[] {
+  const { detail, hint, where } = error ?? {};
+  return Object.entries({ detail, hint, where }).flatMap(([name, text]) => (text ? [`${name}: ${text}`] : []));
+}
+
+// knex puts the SQL before what the server said; here that is its own COMMIT.
+function withoutSql(error: Error): string {
+  return error.message.replace(/^COMMIT; - /, '');
 }
 
 const remedies: Record<string, string> = {
@@ -72,18 +131,3 @@ const remedies: Record<string, string> = {
     'Add `export const config = { transaction: false }` (in .sql: a first line `-- transaction: false`): this statement cannot run in a transaction.',
   '42501': 'Grant this role what the statement needs, or connect with a role that may change the schema.',
 };
-
-function placeOf(migration: LoadedMigration, error: unknown, failure: Failure | undefined): string | undefined {
-  const { file, up } = migration;
-  if (file === undefined) return undefined;
-  if (typeof up !== 'function') {
-    const { position } = (failure?.error ?? {}) as ServerError;
-    const start = failure ? Math.max(0, up.text.indexOf(failure.text)) : 0;
-    return `${file}:${lineAt(up.text, start + Number(position ?? 1))}`;
-  }
-  // The frame of the migration that built the query: knex keeps the stack of the builder (asyncStackTraces).
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const frame = stack.split('\n').find((line) => line.includes(file));
-  const line = frame && /:(\d+):\d+\)?$/.exec(frame)?.[1];
-  return line ? `${file}:${line}` : file;
-}

@@ -1,44 +1,47 @@
-import { messageOf, sqlStateOf, type MigrationError } from '../errors.js';
+import { isMigrationError, messageOf, MigrationError, sqlStateOf } from '../errors.js';
 import { StepConnection, type Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { StepFailed, type AppliedStep, type Applying, type Run } from './applying.js';
 import { backOff } from './blocked.js';
 import { guardExit } from './exit-guard.js';
+import type { Thrown } from './failure.js';
+import { interruptible } from './interrupt.js';
 import { explainLostCommit } from './lost-commit.js';
 import { renderEnded, renderFirstOwner } from './messages.js';
+import type { Resumable } from './settle.js';
 import { runStandalone } from './standalone.js';
 import { runInTransaction } from './transaction.js';
 
 export type { AppliedStep, Applying } from './applying.js';
-export { canResume } from './settle.js';
+export { loadMigrations } from './exit-guard.js';
+export { readResumable, type Resumable } from './settle.js';
 
 /**
  * Runs a plan, one group of steps after the other; a group is one transaction, or one migration outside of any.
  * `onApplied` hears of each step once it is committed. Throws the error of the first step that fails; what came before it stays.
  */
-export async function applyPlan(applying: Applying, resumed: ReadonlySet<string>, onApplied: (step: AppliedStep) => void): Promise<void> {
+export async function applyPlan(applying: Applying, resumed: Resumable, onApplied: (step: AppliedStep) => void): Promise<void> {
   const { plan, call, session } = applying;
-  const { beforeAll, afterAll } = call.config.migrations.hooks;
-  const entries = plan.steps.map(({ migration }) => migration.knexEntry);
+  if (plan.steps.length === 0) return; // a baseline at head; knex calls no hook either
   await session.send(renderFirstOwner(applying));
-  if (beforeAll) await withKnex(applying, (knex) => beforeAll(knex, entries));
+  await runHook(applying, 'beforeAll');
   for (const group of groupsOf(applying)) {
     call.stop.throwIfAborted();
     for (const run of await applyGroup(applying, group, resumed)) onApplied(told(applying, run));
   }
-  if (afterAll) await withKnex(applying, (knex) => afterAll(knex, entries));
+  await runHook(applying, 'afterAll');
 }
 
 function groupsOf({ plan }: Applying): readonly (readonly Step[])[] {
   return plan.transaction === 'all' ? [plan.steps] : plan.steps.map((step) => [step]);
 }
 
-async function applyGroup(applying: Applying, group: readonly Step[], resumed: ReadonlySet<string>): Promise<readonly Run[]> {
+async function applyGroup(applying: Applying, group: readonly Step[], resumed: Resumable): Promise<readonly Run[]> {
   using _guard = guardExit(applying.call, group);
   for (let tries = 1; ; tries++) {
     try {
       const [first] = group;
-      if (first && !first.transaction) return await runStandalone(applying, first, resumed.has(first.migration.id) ? 'resumed' : 'first');
+      if (first && !first.transaction) return await runStandalone(applying, first, resumed.get(first.migration.id));
       return await runInTransaction(applying, group, tries);
     } catch (error) {
       if (!(error instanceof StepFailed)) throw error;
@@ -54,18 +57,24 @@ async function journalled(applying: Applying, { runs, error, kind }: StepFailed)
   const { session, call, scope } = applying;
   const run = runs.at(-1);
   if (!run) return error;
-  call.report.error('step.failed', { migration: run.step.name, code: error.code, tries: run.tries });
+  const cause = causeOf(kind.failure, error);
+  call.report.error('step.failed', { migration: run.step.name, code: error.code, tries: run.tries, ...cause });
   if (kind.committing && session.wire.lost) return await explainLostCommit(applying, run, error);
   if (session.wire.lost || scope === 'xact') return error;
   const status = kind.leftBehind ? 'unfinished' : run.step.transaction ? 'failed' : 'undone';
-  await session.send(renderEnded(applying, run, { status, ...causeOf(kind.failure, error) }));
+  try {
+    await session.send(renderEnded(applying, run, { status, ...cause }));
+  } catch (failure) {
+    call.report.warn('step.unrecorded', { migration: run.step.name, reason: messageOf(failure) });
+  }
   return error;
 }
 
-// Of a data exception, and of what a migration raised itself, only the SQLSTATE: their messages hold values.
+// A data exception, a syntax error and whatever a migration raised itself can hold values: then the code has to do.
 function causeOf(failure: Failure | undefined, error: MigrationError) {
   const sqlState = sqlStateOf(failure?.error);
-  const holdsValues = sqlState === undefined || /^(22|P0)/.test(sqlState);
+  const { routine } = (failure?.error ?? {}) as { routine?: string };
+  const holdsValues = sqlState === undefined || /^(22...|P0...|42601)$/.test(sqlState) || routine === 'exec_stmt_raise';
   return { sqlState, message: holdsValues ? error.code : messageOf(failure?.error) };
 }
 
@@ -75,11 +84,32 @@ function told(applying: Applying, run: Run): AppliedStep {
   return { name: step.name, durationMs, tries, batch: applying.claim.batch };
 }
 
-async function withKnex(applying: Applying, work: (knex: Awaited<ReturnType<Applying['session']['knex']>>) => unknown): Promise<void> {
-  const connection = new StepConnection(applying.session.wire, { transaction: 'none' });
+// knex calls these two around the whole run, outside of any transaction.
+async function runHook(applying: Applying, name: 'beforeAll' | 'afterAll'): Promise<void> {
+  const { session, plan, call, scope } = applying;
+  const hook = call.config.migrations.hooks[name];
+  if (!hook) return;
+  const connection = new StepConnection(session.wire, { transaction: 'none' });
   try {
-    await work(await applying.session.knex(connection.facade));
+    const entries = plan.steps.map(({ migration }) => migration.knexEntry);
+    await interruptible(applying, connection, async () => await hook(await session.knex(connection), entries));
+  } catch (error) {
+    throw hookFailure(applying, name, { error, failure: connection.failure });
   } finally {
     connection.close();
   }
+  if (scope === 'xact' || session.wire.status === 'I') return;
+  await session.send('rollback'); // else the next migration would commit it
+  throw new MigrationError('EM_TRANSACTION_BROKEN', `the hook ${name} left a transaction open: what it did there was rolled back`);
+}
+
+function hookFailure({ session, call }: Applying, name: string, { error, failure }: Thrown): unknown {
+  const known = session.lostOr(error);
+  if (known !== error || known === call.stop.reason) return known;
+  if (isMigrationError(error, 'EM_MIGRATION_STALLED')) {
+    const message = `the hook ${name} has not sent a statement for ${call.config.timeouts.silenceMs} ms, and has not ended`;
+    return new MigrationError('EM_MIGRATION_STALLED', message, { remedy: 'Await every promise in it, or raise `timeouts.silenceMs`.' });
+  }
+  const message = `the hook ${name} threw: ${messageOf(failure?.error ?? error)}`;
+  return new MigrationError('EM_MIGRATION_FAILED', message, { cause: error, remedy: 'Correct the hook and start the service again.' });
 }

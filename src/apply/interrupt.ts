@@ -11,14 +11,14 @@ export async function interruptible<T>(applying: Applying, connection: StepConne
   const { call, session } = applying;
   const over = new AbortController();
   const interruption = new Promise<never>((_, reject) => {
-    const interrupt = (reason: unknown) => {
+    const interrupt = (reason: Error) => {
       connection.close();
-      reject(reason as Error);
+      reject(reason);
     };
     const listening = { applying, connection, interrupt, over: over.signal };
     onStop(listening);
     whenSilent(listening);
-    void session.wire.ended.then(() => interrupt(session.wire.lost));
+    void session.wire.ended.then(() => interrupt(session.wire.lost ?? new Error('the connection was closed')));
   });
   interruption.catch(() => undefined);
   const running = body();
@@ -34,27 +34,27 @@ export async function interruptible<T>(applying: Applying, connection: StepConne
 interface Listening {
   readonly applying: Applying;
   readonly connection: StepConnection;
-  readonly interrupt: (reason: unknown) => void;
+  readonly interrupt: (reason: Error) => void;
   readonly over: AbortSignal;
 }
 
 function onStop({ applying: { call, session }, connection, interrupt, over }: Listening): void {
   const stop = () => {
     // While the COMMIT is on its way only the server knows how it ends: cancel, and let its answer decide.
-    const reason: unknown = call.stop.reason;
+    const reason = call.stop.reason as MigrationError;
     void session.cancel().finally(() => connection.committing || interrupt(reason));
   };
   call.stop.addEventListener('abort', stop, { once: true, signal: over });
 }
 
-function whenSilent({ applying: { call, session }, connection, interrupt, over }: Listening): void {
+function whenSilent({ applying: { call, session, watch }, connection, interrupt, over }: Listening): void {
   const { silenceMs } = call.config.timeouts;
   const timer = setInterval(
     () => {
-      if (!session.wire.idle || performance.now() - connection.activeAt < silenceMs) return;
-      interrupt(
-        new MigrationError('EM_MIGRATION_STALLED', `the migration has not sent a statement for ${silenceMs} ms, and has not ended`),
-      );
+      const silent = session.wire.idle && performance.now() - connection.activeAt >= silenceMs;
+      if (!silent && watch.starvedMs < silenceMs) return;
+      const what = silent ? 'sent a statement' : 'touched its open stream';
+      interrupt(new MigrationError('EM_MIGRATION_STALLED', `the migration has not ${what} for ${silenceMs} ms, and has not ended`));
     },
     Math.min(silenceMs / 4, 1_000),
   );

@@ -7,15 +7,17 @@ import type { Applying, Run } from './applying.js';
  * still end either way), reads the history row, and says which it was.
  */
 export async function explainLostCommit(applying: Applying, run: Run, lost: MigrationError): Promise<MigrationError> {
-  const { name } = run.step;
+  const { name, transaction } = run.step;
   try {
     await using session = await openSession(applying.call);
     await oldBackendGone(applying, session);
     const applied = await isRecorded(applying, session, name);
-    const verdict = applied ? 'it was looked up: the migration IS applied and recorded' : 'it was looked up: the migration is NOT applied';
+    const not = transaction ? 'is NOT applied' : 'is NOT recorded; what it did outside a transaction stays';
+    const verdict = `it was looked up: the migration ${applied ? 'IS applied and recorded' : not}`;
     return new MigrationError('EM_LOST_SESSION', `${name}: the answer to its COMMIT was lost; ${verdict}`, { cause: lost.cause });
   } catch (error) {
-    const message = `${name}: the answer to its COMMIT was lost, and the server could not be asked: it is either wholly applied or not at all`;
+    const either = transaction ? 'it is either wholly applied or not at all' : 'it is either recorded or not';
+    const message = `${name}: the answer to its COMMIT was lost, and the server could not be asked: ${either}`;
     return new MigrationError('EM_LOST_SESSION', message, { cause: error });
   }
 }
@@ -24,7 +26,8 @@ async function oldBackendGone({ call, claim }: Applying, session: Session): Prom
   const started = performance.now();
   for (;;) {
     const rows = await session.query('select from pg_catalog.pg_stat_activity where pid = $1', [claim.owner.pid]);
-    if (rows.length === 0 || performance.now() - started > 2 * call.config.timeouts.leaseMs) return;
+    if (rows.length === 0) return;
+    if (performance.now() - started > 2 * call.config.timeouts.leaseMs) throw new Error('the lost session still runs on the server');
     await call.wait(100);
   }
 }

@@ -1,6 +1,14 @@
-import { renderAttempt, renderHistoryInsert, renderOwner, renderStatement, type Attempt, type StatementEntry } from '../history/index.js';
+import {
+  renderAttempt,
+  renderClaimed,
+  renderHistoryInsert,
+  renderOwner,
+  renderStatement,
+  type Attempt,
+  type StatementEntry,
+} from '../history/index.js';
 import { renderPossession } from '../lock.js';
-import { renderSettings } from '../session/index.js';
+import { renderSettings, type Session } from '../session/index.js';
 import type { Applying, Run } from './applying.js';
 
 /** Behind a pooler the transaction holds the lock: an attempt is undone to here. */
@@ -11,18 +19,19 @@ export function renderOpening(applying: Applying): string[] {
   const { session, key, scope, watch } = applying;
   const begin = scope === 'session' ? 'begin isolation level read committed;' : `savepoint ${stepsSavepoint};`;
   const timeout = renderSettings([['lock_timeout', String(watch.lockTimeout())]], 'local');
-  return [begin, session.renderSettings(scope === 'session' ? 'session' : 'local'), timeout, renderPossession(key)];
+  const settings = scope === 'session' ? session.renderLease() : session.renderSettings('local');
+  return [begin, settings, timeout, renderPossession(key), renderClaimed(applying.tables, applying.claim.owner)];
 }
 
 /** Puts back what a migration may have changed in the session. Behind a pooler the session is not ours: only the role is. */
 export function renderReset({ session, scope }: Applying): string[] {
-  if (scope === 'xact') return ['reset role;'];
+  if (scope === 'xact') return [session.renderRole()];
   return ['reset role;', 'reset session authorization;', 'reset all;', session.renderSettings()];
 }
 
 /** The tags by which the record of a script is recognised in the answer to the message that holds both. */
 export function recordMark({ scope }: Applying): string {
-  return scope === 'xact' ? 'RESET,DO' : 'RESET,RESET,RESET,SELECT 1';
+  return scope === 'xact' ? 'SELECT 1,DO,DO' : 'RESET,RESET,RESET,SELECT 1';
 }
 
 /**
@@ -34,13 +43,19 @@ export function renderRecord(applying: Applying, runs: readonly Run[]): string {
     renderHistoryInsert(applying.tables, run.step.name, applying.claim.batch),
     renderAttempt(applying, run.step.name, attemptOf(applying, run, { status: 'done' })),
   ]);
-  return [...renderReset(applying), renderPossession(applying.key), ...rows, ownerAt(applying, runs.at(-1)), 'commit;'].join('\n');
+  // What is done outside a transaction is done: it is recorded, and the next migration will not begin.
+  const claimed = runs.at(-1)?.step.transaction ? [renderClaimed(applying.tables, applying.claim.owner)] : [];
+  return [...renderReset(applying), renderPossession(applying.key), ...claimed, ...rows, ownerAt(applying, runs.at(-1)), 'commit;'].join(
+    '\n',
+  );
 }
 
 /** The rows that open a migration outside a transaction. */
 export function renderStarted(applying: Applying, run: Run): string {
   const started = renderAttempt(applying, run.step.name, attemptOf(applying, run, { status: 'started' }));
-  return [...renderReset(applying), renderPossession(applying.key), started].join('\n');
+  return [...renderReset(applying), renderPossession(applying.key), renderClaimed(applying.tables, applying.claim.owner), started].join(
+    '\n',
+  );
 }
 
 /** Announces a statement that is about to be sent outside a transaction, and sets the session to what suits it. */
@@ -52,7 +67,16 @@ export function renderAnnouncement(applying: Applying, run: Run, entry: Statemen
     // A concurrent build that is cancelled leaves an invalid index behind: it may wait.
     watch.mode === 'watching' ? '' : renderSettings([['lock_timeout', build ? '0' : String(watch.lockTimeout())]]),
   ];
-  return [renderPossession(key), renderStatement(applying, run.step.name, entry), ...settings].join('\n');
+  return [renderPossession(key), asOurselves(session, renderStatement(applying, run.step.name, entry)), ...settings].join('\n');
+}
+
+// A migration may have taken another role, which need not have a right on the journal. In a transaction of its own, LOCAL would last
+// until its end: so the role is put back.
+function asOurselves(session: Session, text: string): string {
+  return `select pg_catalog.set_config('ensure_migrated.role', pg_catalog.current_setting('role'), true);
+    ${session.renderRole()}
+    ${text}
+    select pg_catalog.set_config('role', pg_catalog.current_setting('ensure_migrated.role'), true);`;
 }
 
 /** How an attempt ended when it did not end well. Holds no values: the failing SQL stands only in the thrown error. */

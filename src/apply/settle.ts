@@ -1,20 +1,53 @@
-import type { StatementEntry } from '../history/index.js';
+import { readStatements, type JournalEntry, type SentStatement, type StatementEntry, type Tables } from '../history/index.js';
+import type { Session } from '../session/index.js';
+import { migrationId } from '../source/index.js';
 
 /** Statements that may be seen again without harm: a concurrent index is looked up in the catalog first. */
 const repeatable = new Set(['create-index-concurrently', 'drop-index-concurrently', 'setting', 'read', 'begin']);
 const harmless = new Set(['setting', 'read', 'begin']);
 
+/** What comes before any other remedy: until then every boot is refused. */
+export const decisionRemedy =
+  'Look at what it has left behind and record it as done or undone (docs/operations.md, "An unfinished migration").';
+
+/** By the ids of the unfinished migrations that can be run again: what they have sent. */
+export type Resumable = ReadonlyMap<string, readonly SentStatement[]>;
+
 /** Whether an unfinished migration can be run again: every statement that it had sent was refused, or is settled against the catalog. */
-export function canResume(entries: readonly StatementEntry[]): boolean {
+export function canResume(entries: readonly SentStatement[]): boolean {
   return latest(entries).every(({ kind, failed }) => failed === true || repeatable.has(kind));
 }
 
+/** The unfinished migrations that can be run again. Asked under the lock: what stopped half-way stays so. */
+export async function readResumable(session: Session, tables: Tables, journal: readonly JournalEntry[]): Promise<Resumable> {
+  const resumable = new Map<string, readonly SentStatement[]>();
+  for (const entry of journal.filter(({ detail }) => detail.status === 'started' || detail.status === 'unfinished')) {
+    const statements = await readStatements(session, tables, entry.migration);
+    // A transaction that its migration has committed by hand left something behind, and no statement in the journal.
+    const unknown = entry.detail.status === 'unfinished' && statements.length === 0;
+    if (!unknown && canResume(statements)) resumable.set(migrationId(entry.migration), statements);
+  }
+  return resumable;
+}
+
 /** Whether nothing of these statements is in the database. */
-export function leavesNothing(entries: readonly StatementEntry[]): boolean {
+export function leavesNothing(entries: readonly SentStatement[]): boolean {
   return latest(entries).every(({ kind, failed }) => failed === true || harmless.has(kind));
 }
 
-// A statement that the server refused stands twice in the journal: announced, and failed.
-function latest(entries: readonly StatementEntry[]): StatementEntry[] {
-  return [...new Map(entries.map((entry) => [entry.number, entry])).values()];
+/** What the statements that were not refused may have done, in words without values. */
+export function whatIsDone(entries: readonly SentStatement[]): string {
+  const done = latest(entries).filter(({ kind, failed }) => failed !== true && !harmless.has(kind));
+  return done.map(({ summary }) => summary).join('; ');
+}
+
+/** Whether these statements hold this very one, not refused: what it builds or drops is then the migration's own. */
+export function isAnnounced(entries: readonly SentStatement[], { hash }: StatementEntry): boolean {
+  return hash !== undefined && latest(entries).some((entry) => entry.failed !== true && entry.hash === hash);
+}
+
+// A statement that the server refused stands twice in the journal: announced, and failed. A run that resumed the migration says anew
+// what became of it.
+function latest(entries: readonly SentStatement[]): SentStatement[] {
+  return [...new Map(entries.map((entry) => [entry.hash ?? `${entry.run} ${entry.number}`, entry])).values()];
 }

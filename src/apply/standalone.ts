@@ -1,22 +1,24 @@
-import { MigrationError } from '../errors.js';
-import { readStatements, type StatementEntry } from '../history/index.js';
+import { createHash } from 'node:crypto';
+import { messageOf, MigrationError } from '../errors.js';
+import { readStatements, type SentStatement, type StatementEntry } from '../history/index.js';
 import { StepConnection, type Answer } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { describeStatement, splitSql } from '../source/index.js';
 import { Run, StepFailed, type Applying } from './applying.js';
 import { backOff, blockersOf } from './blocked.js';
-import { failureOf } from './failure.js';
+import { failureBehind, failureOf } from './failure.js';
 import { dropInvalidIndex, readIndexState, type IndexState } from './index-state.js';
 import { interruptible } from './interrupt.js';
-import { renderAnnouncement, renderRecord, renderStarted } from './messages.js';
-import { leavesNothing } from './settle.js';
+import { renderAnnouncement, renderRecord, renderReset, renderStarted } from './messages.js';
+import { canResume, decisionRemedy, isAnnounced, leavesNothing, whatIsDone } from './settle.js';
 
 /**
  * One migration outside a transaction. Its statements are journalled before they are sent, so that the next boot knows how far a
  * process that died had come; one that is blocked is retried by itself.
+ * `sent` is what a run that stopped half-way had sent, when this one resumes it.
  */
-export async function runStandalone(applying: Applying, step: Step, resumed: 'first' | 'resumed'): Promise<Run[]> {
-  return await new Standalone(applying, step, resumed).run();
+export async function runStandalone(applying: Applying, step: Step, sent: readonly SentStatement[] | undefined): Promise<Run[]> {
+  return await new Standalone(applying, step, sent).run();
 }
 
 class Standalone {
@@ -24,15 +26,22 @@ class Standalone {
   private readonly current: Run;
   private number = 0;
   private recording = false;
+  /** Resolves when no statement is on its way, and what became of the last ones stands in the journal. */
+  private answered: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly applying: Applying,
     private readonly step: Step,
-    private readonly resumed: 'first' | 'resumed',
+    private readonly sent: readonly SentStatement[] | undefined,
   ) {
     this.connection = new StepConnection(applying.session.wire, {
       transaction: 'none',
-      around: (text, send) => this.statement(text, send),
+      around: (text, send) => {
+        const answer = this.statement(text, send);
+        this.answered = Promise.allSettled([this.answered, answer]);
+        return answer;
+      },
+      beforeStream: async (text) => renderAnnouncement(this.applying, this.current, await this.entryOf(text)),
     });
     this.current = new Run(step, 1, applying.watch);
   }
@@ -40,9 +49,9 @@ class Standalone {
   async run(): Promise<Run[]> {
     const { call, session } = this.applying;
     const { name, number, of } = this.step;
-    call.report.info('step.started', { migration: name, step: number, of, transaction: false, resumed: this.resumed === 'resumed' });
-    await session.send(renderStarted(this.applying, this.current));
+    call.report.info('step.started', { migration: name, step: number, of, transaction: false, resumed: this.sent !== undefined });
     try {
+      await session.send(renderStarted(this.applying, this.current));
       await interruptible(this.applying, this.connection, () => this.body());
       await this.record();
       return [this.current];
@@ -57,7 +66,7 @@ class Standalone {
     const { migration } = this.step;
     const { beforeEach, afterEach } = this.applying.call.config.migrations.hooks;
     if (typeof migration.up !== 'function' && !beforeEach && !afterEach) return await this.script(migration.up);
-    const knex = await this.applying.session.knex(this.connection.facade);
+    const knex = await this.applying.session.knex(this.connection);
     await beforeEach?.(knex, [migration.knexEntry]);
     if (typeof migration.up === 'function') await migration.up(knex);
     else await this.script(migration.up);
@@ -66,24 +75,38 @@ class Standalone {
   }
 
   private async script(script: Parameters<typeof splitSql>[0]): Promise<void> {
-    for (const { text } of await splitSql(script)) await this.connection.facade.query(text);
+    for (const { text, offset } of await splitSql(script)) {
+      this.connection.offset = offset;
+      await this.connection.facade.query(text);
+    }
   }
 
   // Announce, send, and send again when the watch took it back; what a died run has finished is not sent a second time.
   private async statement(text: string, send: () => Promise<Answer>): Promise<Answer | 'skip'> {
     const { session } = this.applying;
     if (session.wire.status === 'E') return await send(); // a transaction of its own that has failed: the server says so itself
-    const entry = { number: ++this.number, ...(await describeStatement(text)) };
-    const before = await readIndexState(session, entry);
+    const described = await this.entryOf(text);
+    if (described.kind === 'setting' && session.wire.status === 'T') return await send(); // SET TRANSACTION comes before any query
+    const found = await readIndexState(session, described);
+    const announced = isAnnounced(this.sent ?? [], described);
+    const ours = announced || changes(described, found);
+    const entry = ours ? described : { ...described, hash: undefined };
     await session.send(renderAnnouncement(this.applying, this.current, entry));
-    if (this.resumed === 'resumed' && (await this.adopt(entry, before))) return 'skip';
+    if (announced && (await this.adopt(entry, found))) return 'skip';
+    const builds = entry.kind === 'create-index-concurrently' && ours;
     for (;;) {
       try {
         return await send();
       } catch (error) {
-        await this.refused(entry, before, error);
+        await this.refused(entry, builds ? 'our index' : 'no index', error);
       }
     }
+  }
+
+  private async entryOf(text: string): Promise<StatementEntry> {
+    const summary = await describeStatement(text);
+    const hash = summary.index && { hash: createHash('sha256').update(text.trim()).digest('hex') };
+    return { number: ++this.number, ...summary, ...hash };
   }
 
   private async adopt(entry: StatementEntry, state: IndexState): Promise<boolean> {
@@ -95,25 +118,49 @@ class Standalone {
     return done;
   }
 
-  // Returns when the statement may be sent again; else it goes on record that the server refused it.
-  private async refused(entry: StatementEntry, before: IndexState, error: unknown): Promise<void> {
+  // Returns when the statement may be sent again; else it goes on record that the server refused it, and that nothing of it is there.
+  private async refused(entry: StatementEntry, builds: 'our index' | 'no index', error: unknown): Promise<void> {
     const { session, call } = this.applying;
     if (session.wire.lost || session.wire.status !== 'I') throw error;
     try {
       const blockers = call.stop.aborted ? undefined : blockersOf(this.applying, error);
       if (!blockers) throw error;
       await backOff(this.applying, this.current, blockers);
+      this.current.tries++;
+      if (builds === 'our index') await dropInvalidIndex(session, entry);
     } catch (final) {
-      if (entry.kind === 'create-index-concurrently' && before === 'none' && !call.stop.aborted) await dropInvalidIndex(session, entry);
-      await session.send(renderAnnouncement(this.applying, this.current, { ...entry, failed: true }));
+      const left = builds === 'our index' && (await this.leavesIndex(entry));
+      if (!left) await this.recordRefused(entry);
       throw final;
     }
+  }
+
+  // The refusal is what the caller must hear of.
+  private async recordRefused(entry: StatementEntry): Promise<void> {
+    const { session, call } = this.applying;
+    try {
+      await session.send(renderAnnouncement(this.applying, this.current, { ...entry, failed: true }));
+    } catch (error) {
+      call.report.warn('step.unrecorded', { migration: this.step.name, statement: entry.summary, reason: messageOf(error) });
+    }
+  }
+
+  // A build that fails leaves an invalid index. To drop it can take long: when told to stop, that is left to the next boot.
+  private async leavesIndex(entry: StatementEntry): Promise<boolean> {
+    const { session, call } = this.applying;
+    try {
+      if (!call.stop.aborted) await dropInvalidIndex(session, entry);
+    } catch (error) {
+      call.report.warn('step.index-left', { migration: this.step.name, statement: entry.summary, reason: messageOf(error) });
+    }
+    return (await readIndexState(session, entry)) === 'invalid';
   }
 
   private async record(): Promise<void> {
     const { session } = this.applying;
     this.current.statementCount = this.connection.statementCount;
     this.current.end();
+    if (this.connection.unheard) throw this.connection.unheard as Error;
     if (session.wire.status !== 'I') {
       await session.send('rollback');
       throw new MigrationError('EM_TRANSACTION_BROKEN', 'the migration left a transaction open: what it did there was rolled back');
@@ -125,26 +172,41 @@ class Standalone {
   }
 
   private async failed(error: unknown): Promise<StepFailed> {
-    const { session, tables, call } = this.applying;
+    const { session, call } = this.applying;
     this.connection.close();
     this.current.end();
     this.current.statementCount = this.connection.statementCount;
-    const report = failureOf(this.applying, this.current, { error, failure: this.connection.failure });
+    const failure = failureBehind(error, this.connection.failure);
+    const report = await failureOf(this.applying, this.current, { error, failure });
     if (session.wire.lost) return new StepFailed([this.current], report, { committing: this.recording });
+    try {
+      const entries = await this.readSent();
+      const leftBehind = !leavesNothing(entries);
+      return new StepFailed([this.current], leftBehind ? withWhatIsDone(report, entries) : report, { leftBehind, failure });
+    } catch (unread) {
+      call.report.warn('step.unrecorded', { migration: this.step.name, reason: messageOf(unread) });
+      return new StepFailed([this.current], report, { leftBehind: true, failure }); // nobody knows: a person has to look
+    }
+  }
+
+  // Once all that was on its way is answered, and as ourselves: the role that the migration took may have no right on the journal.
+  private async readSent(): Promise<readonly SentStatement[]> {
+    const { session, tables } = this.applying;
+    await this.answered;
+    await session.endStream();
     if (session.wire.status !== 'I') await session.send('rollback');
-    const entries = await readStatements(session, tables, { migration: this.step.name, run: call.id });
-    const leftBehind = !leavesNothing(entries);
-    return new StepFailed([this.current], leftBehind ? withWhatIsDone(report, entries) : report, {
-      leftBehind,
-      failure: this.connection.failure,
-    });
+    await session.send(renderReset(this.applying).join('\n'));
+    return await readStatements(session, tables, this.step.name);
   }
 }
 
-function withWhatIsDone(error: MigrationError, entries: readonly StatementEntry[]): MigrationError {
-  const failed = new Set(entries.filter((entry) => entry.failed).map(({ number }) => number));
-  const done = entries.filter(({ number }) => !failed.has(number)).map(({ summary }) => summary);
+// Whether it is this statement that will have built or dropped the index: an index that stands there before is somebody else's.
+function changes({ kind }: StatementEntry, found: IndexState): boolean {
+  return kind === 'create-index-concurrently' ? found === 'none' : found !== 'none';
+}
+
+function withWhatIsDone(error: MigrationError, entries: readonly SentStatement[]): MigrationError {
   const { code, message, remedy, cause } = error;
-  const text = `${message.replace(`\n  ${remedy}`, '')}\n  already done outside a transaction: ${done.join('; ')}`;
-  return new MigrationError(code, text, { cause: cause ?? error, remedy });
+  const text = `${message.replace(`\n  ${remedy}`, '')}\n  already done outside a transaction: ${whatIsDone(entries)}`;
+  return new MigrationError(code, text, { cause: cause ?? error, remedy: canResume(entries) ? remedy : `${decisionRemedy} ${remedy}` });
 }

@@ -1,10 +1,10 @@
 import type { Knex } from 'knex';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
-import { StepConnection, TransactionEnded, type Answer } from '../session/index.js';
+import { brokenBy, StepConnection, type Answer } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { Run, StepFailed, type Applying } from './applying.js';
 import { blockersOf } from './blocked.js';
-import { describe, failureOf } from './failure.js';
+import { failureBehind, failureOf, isLockLost, notCommitted, swallowedFailure } from './failure.js';
 import { interruptible } from './interrupt.js';
 import { recordMark, renderOpening, renderRecord, renderReset, stepsSavepoint } from './messages.js';
 
@@ -18,6 +18,7 @@ class Scope {
   private readonly connection: StepConnection;
   private readonly runs: Run[] = [];
   private recorded: Answer | undefined;
+  private thrown: { readonly error: unknown } | undefined;
 
   constructor(
     private readonly applying: Applying,
@@ -63,16 +64,18 @@ class Scope {
   }
 
   private async inKnexTransaction(steps: readonly Step[]): Promise<void> {
-    const knex = await this.applying.session.knex(this.connection.facade);
+    const knex = await this.applying.session.knex(this.connection);
     await knex.transaction(async (trx) => {
       try {
         for (const step of steps) await this.step(this.begin(step), trx);
         this.connection.end('closing', () => this.record());
       } catch (error) {
         this.connection.end('failing');
+        this.thrown = { error };
         throw error;
       }
     });
+    if (this.thrown) throw this.thrown.error; // knex takes undefined for no error
     if (!this.recorded) throw new MigrationError('EM_TRANSACTION_BROKEN', 'the transaction ended without being recorded');
   }
 
@@ -83,23 +86,28 @@ class Scope {
     if (typeof migration.up === 'function') await migration.up(trx);
     else await this.script(run);
     await afterEach?.(trx, [migration.knexEntry]);
-    this.refuseSwallowedFailure();
+    await this.refuseSwallowedFailure();
     if (migration.verify) await this.verify(run, trx);
-    run.statementCount =
-      this.connection.statementCount - this.runs.slice(0, -1).reduce((sum, { statementCount }) => sum + statementCount, 0);
+    this.count(run);
     run.end();
+  }
+
+  private count(run: Run): void {
+    const before = this.runs.slice(0, -1).reduce((sum, { statementCount }) => sum + statementCount, 0);
+    run.statementCount = Math.max(run.statementCount, this.connection.statementCount - before);
   }
 
   private async verify(run: Run, trx: Knex.Transaction): Promise<void> {
     try {
       await run.step.migration.verify?.(trx);
     } catch (error) {
+      if (sqlStateOf(error) !== undefined) throw error; // a statement of it failed: that is said with the statement
       throw new MigrationError('EM_VERIFY_FAILED', `its verify() threw: ${messageOf(error)}`, {
         cause: error,
         remedy: 'Look at what verify() expects. The migration was rolled back.',
       });
     }
-    this.refuseSwallowedFailure();
+    await this.refuseSwallowedFailure();
   }
 
   private async script(run: Run): Promise<void> {
@@ -114,19 +122,21 @@ class Scope {
     this.connection.committing = true;
     const record = renderRecord(this.applying, this.runs);
     const answer = await this.connection.send({ text: `${textOf(run.step)}\n;${record}` }, 'ends');
-    this.checkCommitted(answer, textOf(run.step));
+    this.checkCommitted(answer, run);
   }
 
   private async record(): Promise<void> {
-    this.refuseSwallowedFailure();
+    await this.refuseSwallowedFailure();
     this.connection.committing = true;
     const answer = await this.connection.send({ text: renderRecord(this.applying, this.runs) }, 'ends');
-    this.checkCommitted(answer, '');
+    this.checkCommitted(answer);
   }
 
-  private checkCommitted(answer: Answer, text: string): void {
+  private checkCommitted(answer: Answer, script?: Run): void {
     const { tags } = answer;
-    if (tags.slice(0, -1).includes('COMMIT')) throw new TransactionEnded('committed', text);
+    const before = { tags: tags.slice(0, -1), status: 'T' as const };
+    const broken = script && brokenBy(before, textOf(script.step), 'answered');
+    if (broken) throw (this.connection.broken = broken);
     if (tags.at(-1) !== 'COMMIT') {
       throw new MigrationError('EM_NOT_COMMITTED', `the server answered the COMMIT with ${tags.at(-1) ?? 'nothing'}: nothing was applied`);
     }
@@ -134,43 +144,51 @@ class Scope {
   }
 
   /** A migration that catches a failed statement and returns looks like success to knex; the server would answer ROLLBACK. */
-  private refuseSwallowedFailure(): void {
-    const { ended, failure } = this.connection;
-    if (ended) throw ended;
-    if (this.applying.session.wire.status !== 'E' || !failure) return;
-    throw describe('EM_TRANSACTION_BROKEN', this.current, { error: failure.error, failure });
+  private async refuseSwallowedFailure(): Promise<void> {
+    const { broken, failure, unheard } = this.connection;
+    if (broken) throw broken;
+    if (unheard) throw unheard as Error;
+    if (this.applying.session.wire.status === 'E' && failure) throw await swallowedFailure(this.current, failure);
   }
 
   private async failed(error: unknown): Promise<StepFailed> {
     const { session, call } = this.applying;
-    const { ended, committing } = this.connection;
-    const cause = ended ?? error;
-    if (!session.wire.lost) await this.rollBack();
-    if (session.wire.lost) return new StepFailed(this.runs, failureOf(this.applying, this.current, { error: cause }), { committing });
+    if (this.runs.length === 0) throw session.lostOr(call.stop.aborted ? call.stop.reason : error); // no step has begun
+    const { broken, committing } = this.connection;
+    const cause = broken ?? error;
+    const failure = failureBehind(error, this.connection.failure);
+    this.count(this.current);
+    // What is said is decided before the rollback, which may lose the session; to find the statement in a script can wait.
+    const reporting = this.failedInRecord(cause)
+      ? notCommitted(this.runs, cause)
+      : failureOf(this.applying, this.current, { error: cause, failure });
+    if (session.wire.lost) return new StepFailed(this.runs, await reporting, { committing });
     const blockers = call.stop.aborted ? undefined : blockersOf(this.applying, cause);
-    const report = this.failedInRecord(cause)
-      ? describe('EM_NOT_COMMITTED', this.current, { error: cause })
-      : failureOf(this.applying, this.current, { error: cause, failure: this.connection.failure });
-    const leftBehind = cause instanceof TransactionEnded && cause.how === 'committed';
-    return new StepFailed(this.runs, report, { leftBehind, ...(blockers && { blockers }), failure: this.connection.failure });
+    await this.rollBack();
+    const leftBehind = broken?.leftBehind ?? false;
+    return new StepFailed(this.runs, await reporting, { leftBehind, failure, ...(blockers && { blockers }) });
   }
 
-  // A script and its record travel together: the tags that came back tell which of them the server was at.
+  // A script and its record travel together: the tags that came back for them tell at which of the two the server was.
   private failedInRecord(cause: unknown): boolean {
     const state = sqlStateOf(cause);
-    if (!this.connection.committing || state === undefined || state === 'EMLCK' || state === '57014') return false;
-    const { wire } = this.applying.session;
-    return wire.tags.join().includes(recordMark(this.applying));
+    if (!this.connection.committing || state === undefined || isLockLost(state) || state === '57014') return false;
+    const { tags } = this.applying.session.wire;
+    const doneCount = this.connection.failure?.doneCount ?? 0;
+    const own = tags.slice(tags.length - doneCount).join();
+    return own.includes(recordMark(this.applying));
   }
 
   private async rollBack(): Promise<void> {
     const { session, scope } = this.applying;
     if (session.wire.status === 'I') return;
+    await session.endStream();
     const timer = setTimeout(() => session.wire.destroy(new Error('the server did not answer the ROLLBACK')), 1_500);
     try {
       await session.wire.send(scope === 'session' ? 'rollback' : `rollback to savepoint ${stepsSavepoint}`);
-    } catch {
-      // Either the connection is gone, which the wire knows, or there was no transaction left.
+    } catch (error) {
+      // A stream that does not close holds the connection: the server rolls back when it is gone.
+      session.wire.destroy(error as Error);
     } finally {
       clearTimeout(timer);
     }

@@ -13,13 +13,15 @@ export interface ReadOnly {
 }
 
 /**
- * Begins a transaction that cannot write. Where one is open already (behind a pooler: it holds the lock) a part of that one: read-only from
- * a savepoint on, which the server does not let anyone undo but by rolling back to it.
+ * Begins a transaction that cannot write. Where one is open already (behind a pooler: it holds the lock) it is a part of that one. Both end in
+ * a savepoint: after it the server refuses SET TRANSACTION READ WRITE, which at the top it accepts until the first query.
  */
 export async function beginReadOnly(session: Session): Promise<ReadOnly> {
   const nested = session.wire.status !== 'I';
   await session.send(
-    nested ? 'savepoint ensure_migrated_check; set transaction read only' : 'begin isolation level read committed read only',
+    nested
+      ? 'savepoint ensure_migrated_check; set transaction read only'
+      : 'begin isolation level read committed read only; savepoint ensure_migrated_check',
   );
   let running = 0;
   let quietSince = performance.now();

@@ -14,8 +14,7 @@ export const searchPathAmbiguous: BuiltInCheck = {
       [table],
     );
     const schemas = rows.map(({ schema }) => schema);
-    const used = tables.schema ?? facts.schema;
-    if (schemas.length === 0 || (schemas.length === 1 && schemas[0] === facts.schema && used === facts.schema)) return [];
+    if (schemas.length === 0 || (schemas.length === 1 && schemas[0] === facts.schema)) return [];
     const where = schemas.map((schema) => `"${schema}"`).join(' and ');
     const message = `the table "${table}" is in the schema ${where} of the search_path, where new tables go to "${facts.schema ?? 'no schema'}": knex and others may not mean the same one`;
     return [

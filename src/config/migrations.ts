@@ -104,7 +104,8 @@ export const migrationsTable: { readonly [Key in keyof GivenMigrations]: Migrati
   },
   disableMigrationsListValidation: {
     shown: '`false`',
-    sentence: 'Lets applied migrations be missing from the code, as knex does.',
+    sentence:
+      'Lets applied migrations be missing from the code, as knex does: history-missing and history-ahead are `warn` by default then.',
     read: flag,
   },
   sortDirsSeparately: { shown: '`false`', sentence: 'Orders the migrations directory by directory.', read: flag },
@@ -194,9 +195,9 @@ function hooksOf({ beforeAll, beforeEach, afterEach, afterAll }: Partial<GivenMi
   return Object.freeze(hooks);
 }
 
-// The server cuts names at 63 bytes, and "<tableName>_journal" must not become another table's.
+// The server cuts names at 63 bytes, and "<tableName>_journal_o", an index, must not become another's.
 function readTableName(value: unknown, place: Place): string | undefined {
   const name = text(value, place);
-  if (name === undefined || Buffer.byteLength(name) <= 55) return name;
-  return refuse(place, 'at most 55 bytes, since the journal is named <tableName>_journal', shown(name));
+  if (name === undefined || Buffer.byteLength(name) <= 53) return name;
+  return refuse(place, 'at most 53 bytes, since the journal is named <tableName>_journal', shown(name));
 }

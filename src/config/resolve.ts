@@ -38,10 +38,12 @@ export interface Config {
 export function resolveConfig(options: Options = {}): Config {
   const problems: string[] = [];
   const asked = readOptions(options, problems);
+  const migrations = migrationsOf(asked, problems);
   const config: Config = {
     ...asked,
     connection: connectionOf(options, asked, problems),
-    migrations: migrationsOf(asked, problems),
+    migrations,
+    rules: rulesOf(options, asked, migrations),
     application: applicationOf(asked),
   };
   if (problems.length > 0) throw invalid(problems);
@@ -105,6 +107,14 @@ function connectionOf(options: Options, asked: Asked, problems: string[]): Conne
 function migrationsOf(asked: Asked, problems: string[]): MigrationsConfig {
   const inherited = readInheritedMigrations(knexClientOf(asked.knex)?.config.migrations, { path: 'knex.migrations', problems });
   return settleMigrations(asked.migrations ?? {}, inherited);
+}
+
+// knex's flag lets applied migrations be missing from the code in silence; here they are named, unless their level was given.
+function rulesOf({ rules }: Options, asked: Asked, { disableMigrationsListValidation }: MigrationsConfig): Config['rules'] {
+  if (!disableMigrationsListValidation) return asked.rules;
+  const softened = (['history-missing', 'history-ahead'] as const).filter((name) => rules?.[name] === undefined);
+  const setting: RuleSetting = Object.freeze({ level: 'warn', except: Object.freeze([]) });
+  return Object.freeze({ ...asked.rules, ...Object.fromEntries(softened.map((name) => [name, setting])) });
 }
 
 function applicationOf({ application }: Asked): Config['application'] {

@@ -12,7 +12,7 @@ interface RuleRow {
 export const ruleTable = {
   'history-pending': {
     level: 'error',
-    sentence: 'Migrations are not applied yet. What the modes wait and verify say of it; the mode apply applies them.',
+    sentence: 'Migrations are not applied yet. What the mode verify says of it; apply applies them, and wait waits until they are.',
   },
   'history-ahead': {
     level: 'error',

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Call } from '../call.js';
 import { MigrationError, sqlStateOf } from '../errors.js';
 import type { Session } from '../session/index.js';
+import { jsonLiteral, literal } from '../sql.js';
 import { renderOwner, type Owner } from './journal.js';
 import type { Facts } from './read.js';
 import { renderCreateTables, type Tables } from './tables.js';
@@ -17,12 +18,15 @@ export interface ClaimRequest {
 
 /** The history is ours until it is released: knex's own lock row is set, the owner row says who we are. */
 export interface Claim {
-  readonly owner: Owner;
+  readonly owner: ClaimOwner;
   /** The history as it stood when knex could no longer change it. */
   readonly applied: readonly string[];
   /** For the migrations of this run: one more than the highest. */
   readonly batch: number;
 }
+
+/** The owner row of a claim that holds. */
+type ClaimOwner = Owner & { readonly flag: string };
 
 const foreignPollMs = 500;
 // Somebody else is making the same table: unique_violation in the catalog, duplicate_table, duplicate_object. Or it is not there yet.
@@ -32,7 +36,7 @@ const missing = /^(42P01|3F000)$/;
 /**
  * Sets knex's lock row together with our owner row, in one transaction under LOCK TABLE ... IN EXCLUSIVE MODE, so that a `knex migrate`
  * started meanwhile refuses cleanly. Makes the tables where they are missing, repairs a lock table with no or several rows, reclaims a
- * row whose owner is a dead run of ours (we hold the advisory lock, so it is dead). A row that is set without an owner is knex at work,
+ * row whose owner is a dead run of ours (we hold the advisory lock, so it is dead). A row that somebody else has set is knex at work,
  * or dead: waits `timeouts.lockMs`, then throws EM_KNEX_LOCKED.
  */
 export async function claimHistory(request: ClaimRequest): Promise<Claim> {
@@ -42,17 +46,21 @@ export async function claimHistory(request: ClaimRequest): Promise<Claim> {
     const seen = await openClaim(request);
     if (seen === 'busy') {
       await refuseAfter(request, started);
-    } else if (seen.lockedCount > 0 && seen.owner?.state !== 'active') {
+    } else if (seen.lockedCount > 0 && !isOurs(seen)) {
       if (request.scope === 'session') await request.session.send('rollback');
       await refuseAfter(request, started);
       if (request.scope === 'xact') throw await knexLocked(request, started);
     } else {
-      if (seen.lockedCount > 0) call.report.warn('lock.reclaimed', { owner: seen.owner });
+      if (seen.lockedCount > 0 && seen.owner?.run !== call.id) call.report.warn('lock.reclaimed', { owner: seen.owner });
       if (seen.rowCount > 1) call.report.warn('lock.repaired', { rowCount: seen.rowCount });
       return await commitClaim(request, seen.rowCount);
     }
     await call.wait(foreignPollMs);
   }
+}
+
+function isOurs({ owner, flag }: Seen): boolean {
+  return owner?.state === 'active' && owner.flag === flag;
 }
 
 async function refuseAfter(request: ClaimRequest, started: number): Promise<void> {
@@ -64,7 +72,9 @@ async function refuseAfter(request: ClaimRequest, started: number): Promise<void
 interface Seen {
   readonly rowCount: number;
   readonly lockedCount: number;
-  readonly owner: Owner | undefined;
+  /** xmin of a row that is set. */
+  readonly flag: string | null;
+  readonly owner: Owner | null;
 }
 
 // Leaves the transaction open with the lock table locked; `busy` (and rolled back) when knex has it in a transaction of its own.
@@ -73,13 +83,12 @@ async function openClaim(request: ClaimRequest): Promise<Seen | 'busy'> {
   const open = scope === 'session' ? `begin isolation level read committed; set local lock_timeout = '1s';` : '';
   const text = `${open} lock table ${tables.lock} in exclusive mode;
     select (select count(*)::int from ${tables.lock}) as "rowCount", (select count(*)::int from ${tables.lock} where is_locked = 1) as "lockedCount",
-           (select detail from ${tables.journal} where kind = 'owner') as owner;`;
+           (select xmin::text from ${tables.lock} where is_locked = 1 limit 1) as flag, (select detail from ${tables.journal} where kind = 'owner') as owner;`;
   if (scope === 'xact') await createTables(request); // a failed LOCK TABLE would take the whole transaction with it
   for (;;) {
     try {
       const { results } = await session.send(text);
-      const [row] = (results.at(-1)?.rows ?? []) as { rowCount: number; lockedCount: number; owner: Owner | null }[];
-      return { rowCount: row?.rowCount ?? 0, lockedCount: row?.lockedCount ?? 0, owner: row?.owner ?? undefined };
+      return results.at(-1)?.rows[0] as Seen;
     } catch (error) {
       if (scope === 'xact') throw error;
       await session.send('rollback');
@@ -119,33 +128,47 @@ async function commitClaim({ call, session, tables, facts, scope }: ClaimRequest
       rowCount === 0 ? `insert into ${lock} (is_locked) values (1);` : `update ${lock} set is_locked = 1;`,
       rowCount > 1 ? `delete from ${lock} where index <> (select min(index) from ${lock});` : '',
       renderOwner(tables, owner),
-      `select pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') as names, coalesce(max(batch), 0) + 1 as batch from ${history};`,
+      `update ${tables.journal} set detail = detail || pg_catalog.jsonb_build_object('flag', (select xmin::text from ${lock})) where kind = 'owner';`,
+      `select (select xmin::text from ${lock}) as flag,  pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') as names, coalesce(max(batch), 0) + 1 as batch from ${history};`,
       scope === 'session' ? 'commit;' : '',
     ].join('\n'),
   );
-  const row = results.find(({ command }) => command === 'SELECT')?.rows[0] as { names: string | null; batch: number };
-  return { owner, applied: row.names ? row.names.split('\n') : [], batch: row.batch };
+  const row = results.find(({ command }) => command === 'SELECT')?.rows[0] as { flag: string; names: string | null; batch: number };
+  return { owner: { ...owner, flag: row.flag }, applied: row.names ? row.names.split('\n') : [], batch: row.batch };
 }
 
-/** Clears knex's lock row where it is ours, and says how the run ended. Text for the message that also releases the advisory lock. */
-export function renderUnclaim(tables: Tables, owner: Owner): string {
-  const ours = `exists (select from ${tables.journal} where kind = 'owner' and run = '${owner.run}')`;
-  return `update ${tables.lock} set is_locked = 0 where ${ours};\n${renderOwner(tables, owner)}`;
+/** Raises SQLSTATE EMKNX when knex's lock row is not as this run wrote it: somebody has run `knex migrate:unlock`. One statement. */
+export function renderClaimed({ lock }: Tables, { flag }: ClaimOwner): string {
+  const body = `begin perform from ${lock} where is_locked = 1 and xmin::text = ${literal(flag)};
+    if not found then raise sqlstate 'EMKNX' using message = 'knex migrate:unlock'; end if; end`;
+  return `do ${literal(body)};`;
 }
 
-async function knexLocked({ session, tables, facts }: ClaimRequest, started: number): Promise<MigrationError> {
+/**
+ * Clears knex's lock row and says how the run ended, where both are still ours: a run that has lost the advisory lock may have a
+ * successor, and knex may be at work after a `knex migrate:unlock`. Text for the message that also releases the lock.
+ */
+export function renderUnclaim(tables: Tables, owner: ClaimOwner): string {
+  const ours = `kind = 'owner' and run = ${literal(owner.run)}`;
+  const detail = `${owner.state === 'failed' ? 'detail || ' : ''}${jsonLiteral(owner)}`; // the row says at which migration it failed
+  return `update ${tables.lock} set is_locked = 0 where xmin::text = ${literal(owner.flag)} and exists (select from ${tables.journal} where ${ours});
+    update ${tables.journal} set at = clock_timestamp(), detail = ${detail} where ${ours};`;
+}
+
+async function knexLocked({ session, tables }: ClaimRequest, started: number): Promise<MigrationError> {
   const others = await session.query<{ pid: number; application: string; host: string | null; state: string | null }>(
-    `select pid, application_name as application, client_addr::text as host, state from pg_catalog.pg_stat_activity
-     where datname = pg_catalog.current_database() and backend_type = 'client backend' and pid <> pg_catalog.pg_backend_pid()
+    `select pid, application_name as application, pg_catalog.host(client_addr) as host, state from pg_catalog.pg_stat_activity
+     where datname = pg_catalog.current_database() and coalesce(backend_type, 'client backend') = 'client backend' and usename is not null and pid <> pg_catalog.pg_backend_pid()
      order by (state = 'active') desc, xact_start nulls last limit 5`,
   );
   const shown = others.map(
     ({ pid, application, host, state }) => `pid ${pid} (${application || 'no name'}, ${host ?? 'local'}, ${state ?? 'not visible'})`,
   );
-  const table = `${tables.schema ?? facts.schema}.${tables.names.lock}`;
   return new MigrationError(
     'EM_KNEX_LOCKED',
-    `knex's own lock (${table}.is_locked) was set by somebody else and stayed set for ${Math.round(performance.now() - started)} ms; other sessions here: ${shown.join(', ') || 'none'}`,
-    { remedy: `Wait for the other knex run. When none is alive: run \`knex migrate:unlock\`, or \`update ${table} set is_locked = 0\`.` },
+    `knex's own lock (${tables.lock}.is_locked) was set by somebody else and stayed set for ${Math.round(performance.now() - started)} ms; other sessions here: ${shown.join(', ') || 'none'}`,
+    {
+      remedy: `Wait for the other knex run. When none is alive: run \`knex migrate:unlock\`, or \`update ${tables.lock} set is_locked = 0\`.`,
+    },
   );
 }

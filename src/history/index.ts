@@ -11,6 +11,7 @@ export {
   type Attempt,
   type JournalEntry,
   type Owner,
+  type SentStatement,
   type StatementEntry,
 } from './journal.js';
-export { claimHistory, renderUnclaim, type Claim } from './claim.js';
+export { claimHistory, renderClaimed, renderUnclaim, type Claim } from './claim.js';

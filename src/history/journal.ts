@@ -39,6 +39,10 @@ export interface Owner {
   readonly step?: number;
   readonly of?: number;
   readonly errorCode?: string;
+  /** xmin of knex's lock row as this run wrote it: whoever has written it since (`knex migrate:unlock`) has made it theirs. */
+  readonly flag?: string;
+  /** What was unsound (see verify) when the run began; kept until a run ends well. */
+  readonly before?: unknown;
   /** Of the recorded checksums in the order of the history; lets an up-to-date boot compare without reading them. */
   readonly digest?: string;
   /** Applied migrations of which the journal has no checksum. */
@@ -60,8 +64,15 @@ export interface StatementEntry {
   readonly summary: string;
   readonly kind: string;
   readonly index?: { readonly schema?: string; readonly name: string; readonly table?: string };
+  /** Of the text, where the migration was the one to build or drop the index: only the same statement may find its work done. */
+  readonly hash?: string | undefined;
   /** Set once the server has refused it: it left nothing behind but, maybe, an invalid index. */
   readonly failed?: boolean;
+}
+
+/** A statement as the journal has it. */
+export interface SentStatement extends StatementEntry {
+  readonly run: string;
 }
 
 /** The last word on each migration. Failed attempts inside a transaction left nothing behind, so they do not count. */
@@ -73,17 +84,16 @@ export async function readJournal(session: Session, tables: Tables): Promise<Jou
   );
 }
 
-/** What an unfinished attempt had sent, in order. */
-export async function readStatements(
-  session: Session,
-  tables: Tables,
-  entry: Pick<JournalEntry, 'migration' | 'run'>,
-): Promise<StatementEntry[]> {
-  const rows = await session.query<{ detail: StatementEntry }>(
-    `select detail from ${tables.journal} where kind = 'statement' and migration = $1 and run = $2 order by id`,
-    [entry.migration, entry.run],
+/** What a migration has sent since it was last settled, in order; a run that resumed it, and died too, has not sent all of it again. */
+export async function readStatements(session: Session, tables: Tables, migration: string): Promise<SentStatement[]> {
+  const rows = await session.query<{ run: string; detail: StatementEntry }>(
+    `select run, detail from ${tables.journal} where kind = 'statement' and migration = $1 and id > coalesce((
+       select max(id) from ${tables.journal} where migration = $1
+       and (kind in ('stamp', 'repair') or (kind = 'attempt' and detail ->> 'status' in ('done', 'undone')))), 0)
+     order by id`,
+    [migration],
   );
-  return rows.map(({ detail }) => detail);
+  return rows.map(({ run, detail }) => ({ ...detail, run }));
 }
 
 /** Where a row goes, and in which run. */

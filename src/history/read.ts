@@ -16,6 +16,8 @@ export interface Facts {
   readonly schema: string | null;
   readonly readOnly: boolean;
   readonly user: string;
+  /** What SET ROLE has chosen, which pool.afterCreate may have done; else `none`. */
+  readonly role: string;
 }
 
 /** The history, the owner row and the facts, as one message found them. */
@@ -52,7 +54,7 @@ export async function readHistory(
   const { rows, error } = await session.collect(
     [
       ...path,
-      `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user;`,
+      `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role');`,
       `select pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') from ${tables.history};`,
       `select (select detail from ${tables.journal} where kind = 'owner');`,
     ].join('\n'),
@@ -77,8 +79,8 @@ function renderTryLock({ key, scope }: { key: LockKey; scope: 'session' | 'xact'
 }
 
 function factsOf(row: readonly unknown[]): Facts {
-  const [, backendPid, inRecovery, serverVersion, database, schema, readOnly, user] = row;
-  return { backendPid, inRecovery, serverVersion, database, schema, readOnly, user } as Facts;
+  const [, backendPid, inRecovery, serverVersion, database, schema, readOnly, user, role] = row;
+  return { backendPid, inRecovery, serverVersion, database, schema, readOnly, user, role } as Facts;
 }
 
 function splitNames(names: string | null): string[] {

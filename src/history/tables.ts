@@ -33,8 +33,8 @@ export function renderCreateTables(tables: Tables): string {
     `create table if not exists ${tables.history} (id serial primary key, name varchar(255), batch integer, migration_time timestamptz);`,
     `create table if not exists ${tables.lock} (index serial primary key, is_locked integer);`,
     `create table if not exists ${tables.journal} (id bigint generated always as identity primary key, at timestamptz not null default clock_timestamp(), run uuid not null, kind text not null check (kind in ('attempt', 'statement', 'owner', 'stamp', 'repair', 'schema')), migration text, detail jsonb not null);`,
-    `create unique index if not exists ${qualified(undefined, `${tables.names.journal}_owner`)} on ${tables.journal} (kind) where kind = 'owner';`,
-    `create index if not exists ${qualified(undefined, `${tables.names.journal}_migration`)} on ${tables.journal} (migration, id);`,
+    `create unique index if not exists ${qualified(undefined, `${tables.names.journal}_o`)} on ${tables.journal} (kind) where kind = 'owner';`,
+    `create index if not exists ${qualified(undefined, `${tables.names.journal}_m`)} on ${tables.journal} (migration, id);`,
   ].join('\n');
 }
 

@@ -21,6 +21,8 @@ export interface Schema {
 export interface SchemaOptions {
   /** Tables to leave out with all that stands on them, quoted as in SQL (`"app"."knex_migrations"`); without a schema in each schema. */
   readonly excluded?: readonly string[];
+  /** The longest wait for a lock, then 55P03. Default: what the session's lock_timeout says. */
+  readonly lockTimeoutMs?: number;
 }
 
 export type Query = (text: string, values?: readonly unknown[]) => Promise<unknown[]>;
@@ -33,12 +35,12 @@ interface Answer {
 /**
  * Reads the schema of the whole database in one statement, inside or outside a transaction, as any role: names and definitions, no rows.
  * Left out: system schemas, temporary objects, members of extensions, `excluded`, roles, user mappings, subscriptions, the order of columns.
- * Takes ACCESS SHARE on the views and what they read, so it waits behind ACCESS EXCLUSIVE on them (VACUUM FULL, some ALTER TABLE):
- * lock_timeout bounds that. Throws what the server says; XX000 where a session drops what is being read.
+ * Takes ACCESS SHARE on views with what they read and, for an instant, on each table that has a default or a policy: it waits behind
+ * ACCESS EXCLUSIVE (VACUUM FULL, most ALTER TABLE). Throws what the server says; XX000 where a session drops what is being read.
  * Passwords in definitions (options of a server, a function's text) are masked.
  */
-export async function readSchema(query: Query, { excluded = [] }: SchemaOptions = {}): Promise<Schema> {
-  const [answer] = (await query(statement, [excluded])) as [Answer];
+export async function readSchema(query: Query, { excluded = [], lockTimeoutMs }: SchemaOptions = {}): Promise<Schema> {
+  const [answer] = (await query(statement, [excluded, lockTimeoutMs?.toString() ?? null])) as [Answer];
   const lines = (JSON.parse(answer.lines) as [string, string, string, string][]).map(lineOf);
   return { serverVersion: answer.version, lines: lines.sort(byName) };
 }

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Knex } from 'knex';
-import type pg from 'pg';
 import { requestCancel } from './cancel.js';
+import type { StepConnection } from './step-connection.js';
 import type { Wire } from './wire.js';
 
 type Release = () => void;
@@ -20,31 +20,32 @@ type KnexClientClass = new (config: object) => KnexClient;
  * with a pool of one; one that waits for itself is refused with a sentence. With the user's instance its dialect, identifiers and
  * post-processing are kept. Opens nothing.
  */
-export async function bindKnex(facade: pg.Client, wire: Wire, user: Knex | undefined): Promise<Knex> {
+export async function bindKnex(connection: StepConnection, wire: Wire, user: Knex | undefined): Promise<Knex> {
   const { default: createKnex } = await import('knex');
   const base = (user ?? createKnex({ client: 'pg' })).client as KnexClient;
   const { host, port, database, user: role } = wire.client;
   return createKnex({
     connection: { host, port, ...(database && { database }), ...(role && { user: role }) }, // for migrations that read it; nothing connects with it
     ...base.config,
-    client: boundClass(base.constructor as unknown as KnexClientClass, facade, wire) as unknown as typeof Knex.Client,
+    client: boundClass(base.constructor as unknown as KnexClientClass, connection, wire) as unknown as typeof Knex.Client,
     asyncStackTraces: true, // so that a failing query can be traced to the line of the migration that built it
   });
 }
 
 // Transaction clients are made by Object.create(constructor.prototype): state lives in the closure, never in fields of the subclass.
-function boundClass(Base: KnexClientClass, facade: pg.Client, wire: Wire): KnexClientClass {
+function boundClass(Base: KnexClientClass, connection: StepConnection, wire: Wire): KnexClientClass {
   const turns = new Turns();
-  const insideTransaction = new AsyncLocalStorage<true>();
+  const inside = insideTransaction(connection);
   return class BoundClient extends Base {
     initializePool(): void {
       // Nothing to pool.
     }
 
     async acquireConnection(): Promise<object> {
-      if (insideTransaction.getStore()) throw new Error(selfWait);
+      if (inside?.getStore()) throw new Error(selfWait);
+      await wire.streamClosed(); // it has the turn, and its reader may be the one who asks
       await turns.take();
-      return facade;
+      return connection.facade;
     }
 
     releaseConnection(): Promise<void> {
@@ -53,8 +54,8 @@ function boundClass(Base: KnexClientClass, facade: pg.Client, wire: Wire): KnexC
     }
 
     override transaction(container: Container, config: unknown, outer: unknown): unknown {
-      const inside = container && ((trx: Knex.Transaction) => insideTransaction.run(true, () => container(trx)));
-      return super.transaction(outer ? container : inside, config, outer);
+      const marked = inside && container && ((trx: Knex.Transaction) => inside.run(true, () => container(trx)));
+      return super.transaction(outer ? container : (marked ?? container), config, outer);
     }
 
     async cancelQuery(): Promise<void> {
@@ -66,6 +67,15 @@ function boundClass(Base: KnexClientClass, facade: pg.Client, wire: Wire): KnexC
       return Promise.resolve();
     }
   };
+}
+
+// Where the one transaction is ours the migration has nothing but its trx. An AsyncLocalStorage costs every promise of the process for as
+// long as it is enabled, so it ends with the step.
+function insideTransaction(connection: StepConnection): AsyncLocalStorage<true> | undefined {
+  if (connection.transaction === 'transaction') return undefined;
+  const storage = new AsyncLocalStorage<true>();
+  connection.onClose = () => storage.disable();
+  return storage;
 }
 
 const selfWait =

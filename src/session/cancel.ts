@@ -13,7 +13,8 @@ export async function requestCancel(wire: Wire, withinMs = 1_000): Promise<void>
   [16, cancelRequestCode, wire.processId, wire.secretKey].forEach((value, index) => packet.writeInt32BE(value, index * 4));
   const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
   socket.setTimeout(withinMs, () => socket.destroy());
-  socket.once('connect', () => socket.end(packet));
+  // No end of ours: PgBouncer takes it for a goodbye, closes at once, and the cancel that it passes on late hits the next statement.
+  socket.once('connect', () => socket.write(packet));
   await closed(socket);
 }
 

@@ -28,21 +28,24 @@ const attemptMs = 10_000;
  * a wrong password, an unknown database or refused TLS fails at once (EM_CONNECT_REJECTED). Writes nothing.
  */
 export async function connect(call: Call, source: () => Promise<PgConfig>, role: string): Promise<pg.Client> {
+  const deadline = performance.now() + Math.min(call.config.timeouts.connectMs, call.patienceMs);
   const attempt = async () => {
     call.stop.throwIfAborted();
-    return await connectOnce(await source(), applicationName(call, role), call.stop);
+    const connectionTimeoutMillis = Math.max(1, Math.min(attemptMs, deadline - performance.now()));
+    return await connectOnce({ connectionTimeoutMillis, ...(await source()) }, applicationName(call, role), call.stop);
   };
   try {
     return await attempt();
   } catch (error) {
     if (!isRetryable(error)) throw rejected(error, call);
     call.report.warn('connect.waiting', { reason: redact(messageOf(error)) });
-    return await connectRepeatedly(call, attempt);
+    return await connectRepeatedly(call, attempt, deadline);
   }
 }
 
 /** One attempt; throws what pg throws. */
 export async function connectOnce(config: PgConfig, application: string, stop?: AbortSignal): Promise<pg.Client> {
+  stop?.throwIfAborted(); // the credentials may have taken their time
   // Their timeouts are for queries of an application; ours are set by ourselves on the session.
   const { query_timeout: _1, statement_timeout: _2, lock_timeout: _3, idle_in_transaction_session_timeout: _4, ...rest } = config;
   const client = new pg.Client({
@@ -50,7 +53,7 @@ export async function connectOnce(config: PgConfig, application: string, stop?: 
     connectionTimeoutMillis: attemptMs,
     ...rest,
     application_name: application,
-  } as pg.ClientConfig);
+  });
   client.on('error', () => undefined); // heard again by the Wire; without a listener here the process would end
   const abort = () =>
     (client as unknown as { connection: { stream: { destroy(e: unknown): void } } }).connection.stream.destroy(stop?.reason);
@@ -68,9 +71,8 @@ function applicationName(call: Call, role: string): string {
   return `ensure-migrated/${call.config.application.name}${role}`.slice(0, 63);
 }
 
-async function connectRepeatedly(call: Call, attempt: () => Promise<pg.Client>): Promise<pg.Client> {
+async function connectRepeatedly(call: Call, attempt: () => Promise<pg.Client>, deadline: number): Promise<pg.Client> {
   const { connectMs } = call.config.timeouts;
-  const budget = Math.min(connectMs, call.patienceMs);
   const started = performance.now();
   const { default: retry } = await import('p-retry');
   try {
@@ -80,7 +82,7 @@ async function connectRepeatedly(call: Call, attempt: () => Promise<pg.Client>):
       maxTimeout: 1_000,
       factor: 1.5,
       randomize: true,
-      maxRetryTime: budget,
+      maxRetryTime: Math.max(1, deadline - started),
       signal: call.stop,
       shouldRetry: ({ error }) => isRetryable(error),
       onFailedAttempt: ({ error, attemptNumber }) =>
@@ -88,7 +90,7 @@ async function connectRepeatedly(call: Call, attempt: () => Promise<pg.Client>):
     });
   } catch (error) {
     if (!isRetryable(error)) throw rejected(error, call);
-    throw new MigrationError('EM_CONNECT_TIMEOUT', `could not connect to PostgreSQL within ${budget} ms: ${messageOf(error)}`, {
+    throw new MigrationError('EM_CONNECT_TIMEOUT', `could not connect to PostgreSQL within ${connectMs} ms: ${messageOf(error)}`, {
       cause: error,
     });
   } finally {

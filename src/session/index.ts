@@ -1,32 +1,51 @@
 import type { Knex } from 'knex';
 import type pg from 'pg';
-import type { Call } from '../call.js';
+import { stopLimitMs, type Call } from '../call.js';
 import type { PgConfig } from '../config/index.js';
-import { messageOf, MigrationError } from '../errors.js';
+import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
 import { identifier } from '../sql.js';
 import { bindKnex } from './bound-knex.js';
 import { requestCancel } from './cancel.js';
 import { connect, connectOnce } from './connect.js';
 import { startLease, type Lease } from './lease.js';
-import { leaseSettings, renderSettings, sessionSettings, type Setting } from './settings.js';
+import { leaseSettings, renderSettings, sessionSettings, transactionSettings, type Setting } from './settings.js';
+import type { StepConnection } from './step-connection.js';
+import { keepVigil } from './vigil.js';
 import { Wire, type Answer, type Message } from './wire.js';
 
 export { isRetryable } from './connect.js';
+export { afterSilence } from './lease.js';
 export { renderSettings, type Setting } from './settings.js';
-export { StepConnection, TransactionEnded, type Failure } from './step-connection.js';
+export { brokenBy, TransactionBroken } from './broken.js';
+export { StepConnection, type Failure } from './step-connection.js';
 export { Wire, type Answer, type Message } from './wire.js';
 
 /** One pinned connection: the lock, the checks and the migrations all run on it, so losing it loses all of them in the same instant. */
 export class Session implements AsyncDisposable {
   private lease: Lease | undefined;
   private settings: readonly Setting[] = [];
+  private cancelling: Promise<void> | undefined;
+  private readonly closing = new AbortController();
+  private readonly seconds = new Set<Wire>();
+  private vigil: Disposable | undefined;
+  private direct = false;
+  private role = 'none';
 
   constructor(
     private readonly call: Call,
     readonly wire: Wire,
     /** Settings that the user's knex asks for: searchPath and what pool.afterCreate did. */
     readonly userSettings: readonly Setting[],
-  ) {}
+  ) {
+    call.stop.addEventListener('abort', () => this.stop(), { once: true, signal: this.closing.signal });
+  }
+
+  // Whatever runs is cancelled, be it ours or a migration's; what does not clean up in time loses the connection, and the lock with it.
+  private stop(): void {
+    void this.cancel();
+    const giveUp = () => [this.wire, ...this.seconds].forEach((wire) => wire.destroy(new Error('told to stop')));
+    setTimeout(giveUp, stopLimitMs.session).unref();
+  }
 
   /** Sends one statement and gives its rows. Throws what the server said, or EM_LOST_SESSION. */
   async query<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
@@ -50,9 +69,13 @@ export class Session implements AsyncDisposable {
     return answer;
   }
 
-  /** EM_LOST_SESSION when the connection is gone, with the first thing that was heard of it; else the error as it is. */
+  /**
+   * EM_LOST_SESSION when the connection is gone, with the first thing that was heard of it; EM_ABORTED when that, or a cancel, is because we
+   * were told to stop; else the error as it is.
+   */
   lostOr(error: unknown): unknown {
     const { lost } = this.wire;
+    if (this.call.stop.aborted && (lost || sqlStateOf(error) === '57014')) return this.call.stop.reason;
     if (!lost) return error;
     const { leaseMs } = this.call.config.timeouts;
     const lag = Math.round(this.lease?.worstLagMs ?? 0);
@@ -65,12 +88,18 @@ export class Session implements AsyncDisposable {
    * Makes possession a lease: applies the session settings, starts the heartbeat. Behind a pooler nothing is set on the session,
    * which belongs to others; the lease stands in the transaction (SET LOCAL) there.
    */
-  async hold(pooled: 'direct' | 'pooled'): Promise<void> {
+  async hold(
+    pooled: 'direct' | 'pooled',
+    { serverVersion, role }: { readonly serverVersion: number; readonly role: string },
+  ): Promise<void> {
     const { leaseMs } = this.call.config.timeouts;
+    this.role = role;
+    const first = role === 'none' ? this.userSettings : [['role', role] as const, ...this.userSettings]; // ours win
     if (pooled === 'direct') {
-      this.settings = await this.accepted([...sessionSettings(leaseMs), ...this.userSettings]);
+      this.direct = true;
+      this.settings = await this.accepted([...first, ...sessionSettings(leaseMs, serverVersion)]);
     } else {
-      this.settings = [...leaseSettings(leaseMs).slice(1), ...this.userSettings];
+      this.settings = [...first, ...transactionSettings(leaseMs, serverVersion)];
     }
     this.lease ??= startLease(this.wire, leaseMs);
   }
@@ -78,6 +107,16 @@ export class Session implements AsyncDisposable {
   /** The text that puts the session back to what it should be, whatever a migration set. */
   renderSettings(scope: 'session' | 'local' = 'session'): string {
     return renderSettings(this.settings, scope);
+  }
+
+  /** Makes the role what it was when the session began, until the end of the transaction. One statement. */
+  renderRole(): string {
+    return renderSettings([['role', this.role]], 'local');
+  }
+
+  /** The lease alone, for the message that opens a step: the server keeps only the first kilobyte of what it shows to others. */
+  renderLease(): string {
+    return renderSettings(leaseSettings(this.call.config.timeouts.leaseMs));
   }
 
   /** Whether a server that loses us mid-statement stops it; off, an orphaned concurrent build ends well and is adopted by the next boot. */
@@ -108,24 +147,48 @@ export class Session implements AsyncDisposable {
   }
 
   /** A knex on this connection, for one step; see {@link bindKnex}. */
-  async knex(facade: pg.Client): Promise<Knex> {
-    return await bindKnex(facade, this.wire, this.call.config.knex);
+  async knex(connection: StepConnection): Promise<Knex> {
+    return await bindKnex(connection, this.wire, this.call.config.knex);
   }
 
   /** Cancels the running statement from the side, without a login. */
   async cancel(): Promise<void> {
-    const cancelled = requestCancel(this.wire);
-    this.wire.barrier = cancelled;
-    await cancelled;
+    this.cancelling ??= requestCancel(this.wire).finally(() => (this.cancelling = undefined));
+    this.wire.barrier = this.cancelling;
+    await this.cancelling;
   }
 
-  /** A second connection to the same place; throws what pg throws, without trying again. */
-  async openSecond(source: () => Promise<PgConfig>, role: string): Promise<Wire> {
+  /** Gets the connection back from a stream that a migration left open: closes it, and cancels what the server still sends. */
+  async endStream(): Promise<void> {
+    await this.wire.endStream();
+    if (!this.wire.streaming) return;
+    await this.cancel();
+    await this.wire.endStream();
+  }
+
+  /** A second connection; throws what pg throws, without trying again. */
+  async openSecond(source: () => Promise<PgConfig>, role: string, limit = this.call.stop): Promise<Wire> {
     const application = `ensure-migrated/${this.call.config.application.name}${role}`.slice(0, 63);
-    return new Wire(await connectOnce(await source(), application, this.call.stop));
+    const wire = new Wire(await connectOnce(await source(), application, limit));
+    this.seconds.add(wire);
+    void wire.ended.then(() => this.seconds.delete(wire));
+    return wire;
+  }
+
+  /** From now on no statement waits for ever for a server that cannot be reached; see {@link keepVigil}. */
+  lookAfter(source: () => Promise<PgConfig>): void {
+    const { wire, call } = this;
+    this.vigil = keepVigil({
+      wire,
+      leaseMs: call.config.timeouts.leaseMs,
+      open: async (limit) => await this.openSecond(source, '/vigil', limit),
+      backendPid: () => (this.direct ? wire.processId : undefined),
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.closing.abort();
+    this.vigil?.[Symbol.dispose]();
     this.lease?.[Symbol.dispose]();
     await this.wire.close();
   }
@@ -137,7 +200,9 @@ export async function openSession(call: Call, which: 'connection' | 'directConne
   const client = await connect(call, source, '');
   const wire = new Wire(client);
   try {
-    return new Session(call, wire, await userSettings(wire, call.config.knex));
+    const session = new Session(call, wire, await userSettings(wire, call.config.knex));
+    session.lookAfter(source);
+    return session;
   } catch (error) {
     await wire.close();
     throw error;

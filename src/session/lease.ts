@@ -29,12 +29,25 @@ export function startLease(wire: Wire, leaseMs: number): Lease {
 }
 
 async function beat(wire: Wire, leaseMs: number): Promise<void> {
-  const silence = setTimeout(() => wire.destroy(new Error(`the server has not answered for ${leaseMs} ms`)), leaseMs);
+  const heard = afterSilence(leaseMs, () => wire.destroy(new Error(`the server has not answered for ${leaseMs} ms`)));
   try {
     await wire.send('');
   } catch {
     // The wire remembers why it is lost, and whoever uses it next is told.
   } finally {
-    clearTimeout(silence);
+    heard();
   }
+}
+
+/**
+ * Calls `giveUp` after `ms` unless what it returns is called before. A process that wakes after a long pause finds its timers due before it
+ * has read its sockets: what has arrived meanwhile is heard first.
+ */
+export function afterSilence(ms: number, giveUp: () => void): () => void {
+  let immediate: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => (immediate = setImmediate(giveUp)), ms);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(immediate);
+  };
 }

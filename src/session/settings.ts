@@ -6,7 +6,7 @@ export type Setting = readonly [name: string, value: string];
  * What a migrating session is set to, whatever the role or the database says. All of them exist on PostgreSQL 14 and later;
  * a platform can refuse one (client_connection_check_interval off Linux), which is then left out.
  */
-export function sessionSettings(leaseMs: number): readonly Setting[] {
+export function sessionSettings(leaseMs: number, serverVersion: number): readonly Setting[] {
   const lease = String(leaseMs);
   return [
     ['tcp_keepalives_idle', '30'],
@@ -16,11 +16,18 @@ export function sessionSettings(leaseMs: number): readonly Setting[] {
     ['client_connection_check_interval', '1000'], // a killed migrator: 0.7 s until its statement stops, instead of its whole run
     ['statement_timeout', '0'],
     ['lock_timeout', '0'],
+    ...(serverVersion >= 170000 ? [['transaction_timeout', '0'] as const] : []),
     ['default_transaction_isolation', 'read committed'],
     ['default_transaction_read_only', 'off'],
     ['synchronous_commit', 'on'],
     ...leaseSettings(leaseMs),
   ];
+}
+
+/** What of it holds behind a pooler, for one transaction: the session belongs to others, and the socket is the pooler's. */
+export function transactionSettings(leaseMs: number, serverVersion: number): readonly Setting[] {
+  const local = ['statement_timeout', 'transaction_timeout', 'synchronous_commit', 'idle_in_transaction_session_timeout'];
+  return sessionSettings(leaseMs, serverVersion).filter(([name]) => local.includes(name));
 }
 
 /** The lease: the server ends this session by its own clock when we fall silent. */

@@ -1,6 +1,8 @@
 import type pg from 'pg';
-import { MigrationError } from '../errors.js';
-import type { Answer, Message, Submittable, Wire } from './wire.js';
+import { labelled } from '../sql.js';
+import { brokenBy, refusedControl, transactionControlOf, type TransactionBroken } from './broken.js';
+import { isSubmittable, streamText, type Submittable } from './submittable.js';
+import type { Answer, Message, Wire } from './wire.js';
 
 type Callback = (error: Error | null, result?: unknown) => void;
 type Phase = 'opening' | 'open' | 'closing' | 'failing' | 'closed';
@@ -9,6 +11,12 @@ type Phase = 'opening' | 'open' | 'closing' | 'failing' | 'closed';
 export interface Failure {
   readonly text: string;
   readonly error: Error;
+  /** The object that was thrown: knex gives it the stack of the migration's line. */
+  readonly thrown: unknown;
+  /** How many statements of the text the server had run before. */
+  readonly doneCount: number;
+  /** Characters of the migration's file before the text. */
+  readonly offset: number;
 }
 
 export interface StepConnectionOptions {
@@ -16,12 +24,9 @@ export interface StepConnectionOptions {
   readonly transaction: 'transaction' | 'none';
   /** Stands around each statement that the migration sends; answers with `skip` when the server need not see it. */
   readonly around?: (text: string, send: () => Promise<Answer>) => Promise<Answer | 'skip'>;
+  /** What is sent before a stream, which cannot be sent a second time. */
+  readonly beforeStream?: (text: string) => Promise<string>;
 }
-
-// savepoint, release and rollback to are the migration's own affair.
-const transactionControl =
-  /^\s*(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b/i;
-const transactionTags = /^(BEGIN|START TRANSACTION|COMMIT|PREPARE TRANSACTION)$/;
 
 /**
  * What one migration, or one set of migrations in one transaction, sees as its connection. The BEGIN rides before its first statement;
@@ -32,13 +37,19 @@ export class StepConnection {
   readonly facade: pg.Client;
   /** The first statement that failed and whose failure was not undone by a savepoint. */
   failure: Failure | undefined;
-  /** Set when the migration ended its own transaction; kept, since the migration may swallow the error. */
-  ended: TransactionEnded | undefined;
+  /** Set when the migration began or ended the transaction itself; kept, since it may swallow the error. Nothing is sent after it. */
+  broken: TransactionBroken | undefined;
+  /** The error of a stream to which the migration did not listen. */
+  unheard: unknown;
+  /** Characters of the migration's file before the statement that is sent. */
+  offset = 0;
   /** The message that ends in COMMIT is on its way. */
   committing = false;
   statementCount = 0;
   /** When the migration last sent something or had an answer, by performance.now(). */
   activeAt = performance.now();
+  /** Called once, when nothing gets through any more. */
+  onClose: (() => void) | undefined;
   private phase: Phase;
   private prefix: readonly string[] = [];
   private commit: (() => Promise<unknown>) | undefined;
@@ -52,6 +63,10 @@ export class StepConnection {
       query: { value: (...args: unknown[]) => this.query(...args) },
       end: { value: () => Promise.resolve() },
     }) as pg.Client;
+  }
+
+  get transaction(): StepConnectionOptions['transaction'] {
+    return this.options.transaction;
   }
 
   /** Statements that ride before the next one; each is exactly one statement. */
@@ -69,6 +84,8 @@ export class StepConnection {
   /** Refuses everything from now on: a promise that the migration forgot cannot write into what comes next. */
   close(): void {
     this.phase = 'closed';
+    this.onClose?.();
+    this.onClose = undefined;
   }
 
   /** Sends text with everything that was to ride before it. Throws when the transaction is not ours any more, unless the text `ends` it. */
@@ -79,10 +96,11 @@ export class StepConnection {
     try {
       const answer = await this.transmit(prefix, message);
       if (answer.status !== 'E') this.failure = undefined;
-      if (how === 'goes-on') this.checkTransaction(answer, message.text);
+      if (how === 'goes-on') this.refuseBroken(answer, message.text);
       return answer;
     } catch (error) {
-      this.failure ??= { text: message.text, error: snapshotOf(error) };
+      this.noteFailure(message.text, error, prefix.length);
+      this.noteBroken(message.text, this.wire.tags.slice(prefix.length), how);
       throw error;
     } finally {
       this.activeAt = performance.now();
@@ -91,26 +109,38 @@ export class StepConnection {
 
   private async transmit(prefix: readonly string[], message: Message): Promise<Answer> {
     if (prefix.length === 0) return await this.wire.send(message);
-    const riders = prefix.join(' ');
-    if (!isPlainText(message)) {
-      return await this.wire.exclusively(async (send) => {
+    const riders = labelled(message.text, prefix.join(' '));
+    const apart = async () =>
+      await this.wire.exclusively(async (send) => {
         await send(riders);
         return await send(message);
       });
-    }
+    if (!isPlainText(message)) return await apart();
     try {
       const answer = await this.wire.send(`${riders}\n${message.text}`);
       return { ...answer, results: answer.results.slice(prefix.length), tags: answer.tags.slice(prefix.length) };
     } catch (error) {
-      throw shiftPosition(error, riders.length + 1);
+      // A text that cannot be parsed takes the riders with it: sent apart it fails again, in the transaction that has to fail.
+      if (this.wire.tags.length === 0 && !this.wire.lost) return await apart();
+      throw shiftPosition(error, [...riders].length + 1);
     }
   }
 
-  private checkTransaction({ tags, status }: Answer, text: string): void {
+  private refuseBroken(answer: Answer, text: string): void {
     if (this.options.transaction !== 'transaction') return;
-    if (status !== 'I' && !tags.some((tag) => transactionTags.test(tag))) return;
-    const committed = tags.some((tag) => tag === 'COMMIT' || tag === 'PREPARE TRANSACTION');
-    throw (this.ended = new TransactionEnded(committed ? 'committed' : 'rolled-back', text));
+    this.broken ??= brokenBy(answer, text, 'answered');
+    if (this.broken) throw this.broken;
+  }
+
+  private noteFailure(text: string, error: unknown, ridersCount: number): void {
+    const doneCount = Math.max(0, this.wire.tags.length - ridersCount);
+    this.failure ??= { text, error: snapshotOf(error), thrown: error, doneCount, offset: this.offset };
+  }
+
+  // What ran before the statement that failed may have ended the transaction. Our own COMMIT, when it fails, does as well.
+  private noteBroken(text: string, tags: readonly string[], how: 'goes-on' | 'ends'): void {
+    if (this.options.transaction !== 'transaction' || this.wire.lost) return;
+    this.broken ??= brokenBy({ tags, status: how === 'ends' ? 'E' : this.wire.status }, text, 'failed');
   }
 
   private query(...args: unknown[]): unknown {
@@ -130,8 +160,9 @@ export class StepConnection {
 
   private async answer(message: Message): Promise<unknown> {
     if (this.phase === 'closed') throw new Error('the migration has ended; this query came after it (was a promise not awaited?)');
-    const control = this.options.transaction === 'transaction' && transactionControl.exec(message.text)?.[1]?.toLowerCase();
+    const control = this.options.transaction === 'transaction' && transactionControlOf(message.text);
     if (control) return await this.controlTransaction(control, message.text);
+    if (this.broken) throw this.broken;
     if (this.phase !== 'closing') this.statementCount++;
     const send = () => this.send(message);
     const answer = await (this.options.around?.(message.text, send) ?? send());
@@ -146,33 +177,32 @@ export class StepConnection {
     }
     if (control === 'commit' && this.phase === 'closing') return await this.commit?.();
     if (control === 'rollback' && this.phase === 'failing') return emptyResult('ROLLBACK'); // whoever opened the transaction ends it
-    const refusal = `the migration sent \`${text.trim().slice(0, 80)}\`; its transaction is ensure-migrated's to end`;
-    this.failure ??= { text, error: new Error(refusal) };
-    throw new MigrationError('EM_TRANSACTION_BROKEN', refusal);
+    throw (this.broken ??= refusedControl(text));
+  }
+
+  // An error that nobody listens to would end the process; here it fails the migration.
+  private listen(query: Submittable & Emitter): void {
+    query.on?.('error', (error) => {
+      this.noteFailure(streamText(query), error, 0);
+      if (query.listenerCount?.('error') === 1) this.unheard ??= error;
+    });
   }
 
   private stream(query: Submittable): Submittable {
     if (this.phase === 'closed') throw new Error('the migration has ended; this stream came after it');
+    if (this.broken) throw this.broken;
     this.statementCount++;
     this.activeAt = performance.now();
     const prefix = this.prefix;
     this.prefix = [];
-    return this.wire.stream(query, prefix.length === 0 ? [] : [prefix.join(' ')]);
+    this.listen(query);
+    return this.wire.stream(query, async () => [...prefix, (await this.options.beforeStream?.(streamText(query))) ?? ''].join(' ').trim());
   }
 }
 
-/** A migration ended its own transaction inside a message: what came before a COMMIT is in the database without a history row. */
-export class TransactionEnded extends Error {
-  constructor(
-    readonly how: 'committed' | 'rolled-back',
-    readonly statement: string,
-  ) {
-    super(`the migration ended its own transaction (${how}) in: ${statement.trim().slice(0, 200)}`);
-  }
-}
-
-function isSubmittable(value: unknown): value is Submittable {
-  return typeof (value as { submit?: unknown } | null)?.submit === 'function';
+interface Emitter {
+  on?(event: 'error', listener: (error: unknown) => void): void;
+  listenerCount?(event: 'error'): number;
 }
 
 function isPlainText({ values, name, queryMode, rows }: Message): boolean {

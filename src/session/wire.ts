@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { streamText, type Submittable } from './submittable.js';
 
 export type TransactionStatus = 'I' | 'T' | 'E';
 
@@ -16,18 +18,15 @@ export interface Message {
   readonly [key: string]: unknown;
 }
 
-/** Something with a `submit` method of its own: a cursor, a query stream, a COPY stream. */
-export interface Submittable {
-  submit(connection: unknown): unknown;
-}
-
 // The parts of pg.Client that have no public name. All of them are the same from pg 8.11 to 8.23.
 interface ClientInternals {
   readonly connection: {
     on(event: 'readyForQuery', listener: (message: { status: TransactionStatus }) => void): void;
     on(event: 'commandComplete', listener: (message: { text: string }) => void): void;
-    readonly stream: { destroy(): void };
+    on(event: 'errorMessage', listener: (error: Error) => void): void;
+    readonly stream: { readonly bytesRead: number; readonly bytesWritten: number; destroy(): void };
   };
+  readonly readyForQuery: boolean;
   readonly processID: number;
   readonly secretKey: number;
 }
@@ -48,11 +47,13 @@ export class Wire {
   running: { readonly text: string; readonly since: number } | undefined;
   /** When something was last sent or answered, by performance.now(). */
   activeAt = performance.now();
+  /** When the server was last heard on another connection to be at work for this one, by performance.now(). */
+  heardAt = 0;
   /** The command tags of the last message, also of what came before a failing statement. */
   tags: string[] = [];
   private tail: Promise<unknown> = Promise.resolve();
   private queued = 0;
-  private openStream: Promise<unknown> | undefined;
+  private openStream: { readonly query: Submittable; readonly ended: Promise<unknown> } | undefined;
   /** Resolves when the connection is gone, whoever ended it. */
   readonly ended: Promise<void>;
   /** Nothing is sent before this has resolved: a cancel that is on its way must not hit the next statement. */
@@ -66,6 +67,7 @@ export class Wire {
     const { connection } = this.internals;
     connection.on('readyForQuery', ({ status }) => (this.status = status));
     connection.on('commandComplete', ({ text }) => this.tags.push(text));
+    connection.on('errorMessage', (error) => isFatal(error) && (this.lost ??= error)); // heard here before any stream or query is told
   }
 
   private get internals(): ClientInternals {
@@ -116,16 +118,37 @@ export class Wire {
     });
   }
 
-  /** Hands the connection to a cursor or stream until the server is ready again. */
-  stream<T extends Submittable>(query: T, before: readonly string[] = []): T {
-    this.openStream = this.enqueue(async () => {
-      for (const text of before) await this.exchange({ text });
-      const ready = this.readyAgain();
-      this.client.query(query as unknown as pg.Submittable);
-      await ready;
-    }).finally(() => (this.openStream = undefined));
-    this.openStream.catch(() => undefined); // the stream itself emits the error
+  /** Hands the connection to a cursor or stream until the server is ready again. What `before` gives is sent first. */
+  stream<T extends Submittable>(query: T, before: () => Promise<string>): T {
+    const ended = this.enqueue(async () => {
+      const text = await before();
+      if (text !== '') await this.exchange({ text });
+      await this.settled(streamText(query), async () => void this.client.query(query as unknown as pg.Submittable));
+    })
+      .catch((error: unknown) => query.handleError?.(error, this.internals.connection)) // it was not submitted: nobody else would tell it
+      .finally(() => (this.openStream = undefined));
+    this.openStream = { query, ended };
     return query;
+  }
+
+  /** Whether a cursor or stream has the connection. */
+  get streaming(): boolean {
+    return this.openStream !== undefined;
+  }
+
+  /** Grows with every byte that comes or goes. */
+  get traffic(): number {
+    const { bytesRead, bytesWritten } = this.internals.connection.stream;
+    return bytesRead + bytesWritten;
+  }
+
+  /** Asks a stream that was left open to close, and waits until the server is ready again, but not for long. */
+  async endStream(): Promise<void> {
+    if (this.openStream === undefined) return;
+    const { query, ended } = this.openStream;
+    if (query.destroy) query.destroy();
+    else query.close?.();
+    await Promise.race([ended, delay(streamPatienceMs, undefined, { ref: false })]);
   }
 
   /** Closes the socket without a word to the server, which then rolls back and lets go of every lock of this session. */
@@ -159,8 +182,11 @@ export class Wire {
     }
   }
 
-  // A pool would have served this query on another connection; with one it would wait for itself for ever.
-  private async streamClosed(): Promise<void> {
+  /**
+   * Waits a second for the stream that is open, then throws. A pool would have served a query on another connection; with one it would
+   * wait for itself for ever.
+   */
+  async streamClosed(): Promise<void> {
     if (this.openStream === undefined) return;
     let timer: NodeJS.Timeout | undefined;
     const refusal = new Promise<never>((_, reject) => {
@@ -168,7 +194,7 @@ export class Wire {
       timer = setTimeout(() => reject(new Error(sentence)), streamPatienceMs);
     });
     try {
-      await Promise.race([this.openStream.catch(() => undefined), refusal]);
+      await Promise.race([this.openStream.ended, refusal]);
     } finally {
       clearTimeout(timer);
     }
@@ -188,11 +214,9 @@ export class Wire {
     const ready = this.readyAgain();
     try {
       return await work();
-    } catch (error) {
-      if (isFatal(error)) this.lost ??= error as Error;
-      throw error;
     } finally {
-      await ready;
+      // pg may refuse a message before it sends anything of it, such as one with values that are no array: then no answer will come.
+      if (!this.internals.readyForQuery) await ready;
       this.running = undefined;
     }
   }
@@ -206,7 +230,7 @@ export class Wire {
   }
 }
 
-function isFatal(error: unknown): boolean {
-  const severity = (error as { severity?: unknown } | null)?.severity;
+function isFatal(error: Error): boolean {
+  const { severity } = error as { severity?: unknown };
   return severity === 'FATAL' || severity === 'PANIC';
 }

@@ -38,8 +38,9 @@ export async function listFiles(config: MigrationsConfig): Promise<Migration[]> 
   return migrations;
 }
 
-// 256 small files take 2 ms, of the order of a network round trip.
-const sliceCount = 256;
+// 64 small files take half a millisecond. Beside a connection of five 2 ms round trips (12 ms), listing 1000 files (8 ms) ended both after
+// 15 ms, 18 to 21 ms with slices of 256, and 29 ms without.
+const sliceCount = 64;
 
 function readEntries({ directories, loadExtensions, sortDirsSeparately }: MigrationsConfig): { entries: FileEntry[]; findings: Finding[] } {
   const selections = directories.map((directory) => ({ directory, ...selectFiles(readNames(directory), loadExtensions) }));

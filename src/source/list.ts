@@ -10,7 +10,7 @@ import type { Migration } from './migration.js';
  */
 export async function listMigrations(config: MigrationsConfig): Promise<readonly Migration[]> {
   const migrations = await listSource(config);
-  const findings = findDuplicates(migrations);
+  const findings = [...findDuplicates(migrations), ...migrations.flatMap(judgeName)];
   if (findings.length > 0) throw invalidMigrations(findings);
   return migrations;
 }
@@ -30,6 +30,14 @@ function findDuplicates(migrations: readonly Migration[]): Finding[] {
     seen.set(migration.id, migration);
     return other === undefined ? [] : [duplicate(migration, other)];
   });
+}
+
+// The history holds 255 characters; names are read back as lines of one text.
+function judgeName({ name, file }: Migration): Finding[] {
+  const fits = name !== '' && name.length <= 255 && !/[\n\0]/.test(name);
+  if (fits) return [];
+  const message = 'the history cannot hold its name: one line of 1 to 255 characters.';
+  return [fault({ code: 'migration-name', name: name.slice(0, 80), file, message, remedy: 'Rename it.' })];
 }
 
 function duplicate({ name, file }: Migration, other: Migration): Finding {

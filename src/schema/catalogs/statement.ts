@@ -61,12 +61,14 @@ const comments = `select 'comment', line.kind || ' ' || line.identity, line.iden
   from line join pg_catalog.pg_description d on d.classoid = line.catalog and d.objoid = line.object and d.objsubid = line.sub`;
 
 /**
- * The statement that reads a schema; one parameter, the names of the tables to leave out, and one row: `version`, `lines`.
+ * The statement that reads a schema. Two parameters: the names of the tables to leave out, and lock_timeout or null.
+ * One row: `version`, `lines`.
  * The settings are changed for its own length, inside a transaction too: `lines` depends on `pinned`, and `restored` on `lines`.
  */
 export const statement = `
 with saved as materialized (
-  select name, value, pg_catalog.current_setting(name) as before from (values ${pins}) as pin (name, value)
+  select name, value, pg_catalog.current_setting(name) as before from (values ${pins},
+    ('lock_timeout', coalesce($2::text, pg_catalog.current_setting('lock_timeout')))) as pin (name, value)
 ), pinned as materialized (
   select count(pg_catalog.set_config(name, value, true)) as count from saved
 ), member as materialized (
