@@ -14,10 +14,11 @@ const floors = [
   'call',
   'session source embedded',
   'history',
-  'lock watch',
+  'lock watch answers',
   'state',
   'outcome read-state plan checks schema',
   'apply adopt drift verify wait-for-head',
+  'under-lock',
   'migrate',
   'ensure probe',
   'index',
@@ -139,7 +140,7 @@ function ours(file: SourceFile): Import[] {
 function upward(all: readonly SourceFile[]): string[] {
   return all.flatMap((file) =>
     ours(file)
-      .filter(({ of }) => unitOf(of) !== file.unit && floorOf(unitOf(of)) >= floorOf(file.unit))
+      .filter(({ of }) => unitOf(of) !== file.unit && floorOf(file.unit) >= 0 && floorOf(unitOf(of)) >= floorOf(file.unit))
       .map(({ of }) => `${file.name} -> ${of}`),
   );
 }

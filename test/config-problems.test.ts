@@ -69,7 +69,7 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ migrations: { tableName: '' } }, 'migrations.tableName: expected text that is not empty; got ""'],
     [
       { migrations: { tableName: 'x'.repeat(56) } },
-      `migrations.tableName: expected at most 55 bytes, since the journal is named <tableName>_journal; got "${'x'.repeat(56)}"`,
+      `migrations.tableName: expected at most 53 bytes, since the journal is named <tableName>_journal; got "${'x'.repeat(56)}"`,
     ],
     [{ migrations: { disableTransactions: 'no' } }, 'migrations.disableTransactions: expected true or false; got "no"'],
     [{ migrations: { loadExtensions: '.js' } }, 'migrations.loadExtensions: expected a list of texts that are not empty; got ".js"'],

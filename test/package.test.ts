@@ -39,13 +39,17 @@ test('a CommonJS module requires it', async () => {
   await expect(run(process.execPath, ['main.js'], { cwd: project })).resolves.toMatchObject({ stdout: 'function\n' });
 });
 
-test.each(['module', 'commonjs'])('a TypeScript project of type %s compiles against its types', async (type) => {
-  const project = await install(`ts-${type}`, { type }, ['typescript', '@types/node', '@types/pg']);
-  await writeFile(path.join(project, 'main.ts'), consumer);
-  const options = { module: 'nodenext', target: 'es2022', strict: true, exactOptionalPropertyTypes: true, types: ['node'], noEmit: true };
-  await writeFile(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['main.ts'] }));
-  await expect(compile(project)).resolves.toBe('');
-});
+test.each(['module', 'commonjs'])(
+  'a TypeScript project of type %s compiles against its types',
+  async (type) => {
+    const project = await install(`ts-${type}`, { type }, ['typescript', '@types/node', '@types/pg']);
+    await writeFile(path.join(project, 'main.ts'), consumer);
+    const options = { module: 'nodenext', target: 'es2022', strict: true, exactOptionalPropertyTypes: true, types: ['node'], noEmit: true };
+    await writeFile(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['main.ts'] }));
+    await expect(compile(project)).resolves.toBe('');
+  },
+  180_000,
+);
 
 test('publint finds nothing', async () => {
   const { stdout } = await run(bin('publint'), [tarball, '--strict']);

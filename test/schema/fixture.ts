@@ -1,9 +1,15 @@
+import type pg from 'pg';
 import type { Query } from '../../src/schema/index.js';
 import type { TestDatabase } from '../support/servers.js';
 
 /** A `query` for readSchema: each statement on a connection of its own. */
 export function queryOf(database: TestDatabase): Query {
   return async (text, values) => await database.query(text, values);
+}
+
+/** A `query` for readSchema on one connection. */
+export function queryBy(client: pg.Client): Query {
+  return async (text, values = []) => (await client.query(text, [...values])).rows as unknown[];
 }
 
 /** The schema that the tests change: something of every kind that PostgreSQL 14 knows. */
@@ -23,12 +29,14 @@ create table app.documents (
   took interval default '1 day 02:00', pages int,
   constraint documents_patient foreign key (patient_id) references app.patients (id),
   constraint documents_pages check (pages > 0));
+create index patients_new on app.patients (risk) where status in ('new', 'it''s, or '' was') or status in ('old', null);
 create index documents_at on app.documents (at) where body is not null;
 create index documents_lower on app.documents (lower(body));
 create table app.events (id int not null, at timestamptz not null, primary key (id, at)) partition by range (at);
 create table app.events_1 partition of app.events for values from ('2024-01-01 00:00+03') to ('2025-01-01');
 create table app.events_2 partition of app.events for values from ('2025-01-01') to ('2026-01-01');
 create index events_at on app.events (at);
+create table app.constants (raw bytea default '\\x01ff', weight float8 default '1.2345678901234567'::float8, path text default 'a\\b');
 create table app.parent (a int check (a > 0));
 create table app.child (b int) inherits (app.parent);
 create table app.loose (a int, constraint parent_a_check check (a > 0));

@@ -2,11 +2,9 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { diffSchema, fingerprint, isSameSchema, readSchema, type Change, type Schema } from '../../src/schema/index.js';
 import { identifier } from '../../src/sql.js';
-import { major } from '../support/majors.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
-import { tableChanges } from './changes.js';
-import { codeChanges } from './code-changes.js';
-import { fixture, queryOf } from './fixture.js';
+import { changes } from './changes/index.js';
+import { fixture, queryBy, queryOf } from './fixture.js';
 
 let database: TestDatabase;
 let original: Schema;
@@ -21,19 +19,26 @@ const namesOf = (changes: readonly Change[]): string[] =>
   changes.map(({ action, kind, identity }) => `${action} ${kind} ${identity}`).sort();
 
 describe('a change by hand is seen and named, and taking it back restores the fingerprint', () => {
-  const changes = [...tableChanges, ...codeChanges].filter(({ since = 14 }) => since <= major);
+  let client: pg.Client;
+  let before: Schema;
 
-  test.each(changes.map((each) => [each.change, each] as const))('%s', async (change, { undo, expected }) => {
-    const before = await readSchema(queryOf(database));
-    await database.query(change);
-    const live = await readSchema(queryOf(database));
-    await database.query(undo);
-    const restored = await readSchema(queryOf(database));
+  beforeAll(async () => {
+    client = await database.connect();
+    before = original;
+    return async () => await client.end(); // the copy of the database below wants to be alone
+  });
 
-    expect(namesOf(diffSchema(before, live))).toEqual([...expected].sort());
-    expect(isSameSchema(fingerprint(before), fingerprint(live))).toBe(false);
-    expect(diffSchema(before, restored)).toEqual([]);
-    expect(fingerprint(restored)).toEqual(fingerprint(before));
+  test.each(changes)('%s', async (change, undo, expected) => {
+    const stored = before;
+    await client.query(change);
+    const live = await readSchema(queryBy(client));
+    await client.query(undo);
+    before = await readSchema(queryBy(client));
+
+    expect(namesOf(diffSchema(stored, live))).toEqual(expected);
+    expect(isSameSchema(fingerprint(stored), fingerprint(live))).toBe(false);
+    expect(diffSchema(stored, before)).toEqual([]);
+    expect(fingerprint(before)).toEqual(fingerprint(stored));
   });
 });
 
@@ -72,9 +77,24 @@ describe('the fingerprint stays what it was', () => {
     ['tables are rewritten', 'vacuum full'],
     ['indexes are built again', 'reindex schema app'],
     ['a view is refreshed', 'refresh materialized view app.counts'],
+    ['an extension is commented upon', `comment on extension plpgsql is 'text'`],
     ['a column was there and is gone', 'alter table app.patients add gap int; alter table app.patients drop gap'],
   ])('when %s', async (_, sql) => {
     await database.query(sql);
+    await unchanged();
+  });
+
+  // What a dump and its restore do.
+  test.each([
+    [
+      'constraint',
+      `'alter table app.patients drop constraint patients_status_check, add constraint patients_status_check ' || pg_get_constraintdef(oid) from pg_constraint where conname = 'patients_status_check'`,
+    ],
+    ['view', `'create or replace view app.names as ' || pg_get_viewdef('app.names'::regclass)`],
+    ['index', `'drop index app.patients_new; ' || pg_get_indexdef('app.patients_new'::regclass)`],
+  ])('when a %s is made anew from what the server writes', async (_, definition) => {
+    const [row] = await database.query(`select (select ${definition}) as sql`);
+    await database.query(row?.['sql'] as string);
     await unchanged();
   });
 
@@ -82,7 +102,7 @@ describe('the fingerprint stays what it was', () => {
     const copy = `${database.name}_copy`;
     await database.query(`create database ${identifier(copy)} template ${identifier(database.name)}`);
     const client = await database.connect(database.url.replace(/[^/]*$/, copy));
-    await unchanged(async (text, values) => (await client.query(text, values && [...values])).rows as unknown[]);
+    await unchanged(queryBy(client));
     await client.end();
     await database.query(`drop database ${identifier(copy)}`);
   });
@@ -97,7 +117,7 @@ describe('the fingerprint stays what it was', () => {
   test('for a role without any right', async () => {
     const role = await database.createRole();
     const client = await database.connect(role.url);
-    await unchanged(async (text, values) => (await client.query(text, values && [...values])).rows as unknown[]);
+    await unchanged(queryBy(client));
     await client.end();
   });
 
@@ -134,10 +154,8 @@ describe('the settings of the session', () => {
     standard_conforming_strings: 'off',
   };
   let client: pg.Client;
-  const query = async (text: string, values?: readonly unknown[]) => (await client.query(text, values && [...values])).rows as unknown[];
-  const current = async () =>
-    await query(`select name, setting from pg_settings where name = any ($1) order by name`, [[...names, 'lc_monetary']]);
-  const names = Object.keys(settings).map(
+  const current = async () => await queryBy(client)(`select name, setting from pg_settings where name = any ($1) order by name`, [names]);
+  const names = [...Object.keys(settings), 'lc_monetary', 'lock_timeout'].map(
     (name) => ({ timezone: 'TimeZone', datestyle: 'DateStyle', intervalstyle: 'IntervalStyle' })[name] ?? name,
   );
 
@@ -148,28 +166,58 @@ describe('the settings of the session', () => {
   afterAll(async () => await client.end());
 
   test('change nothing in what is read', async () => {
-    expect(diffSchema(original, await readSchema(query))).toEqual([]);
+    expect(diffSchema(original, await readSchema(queryBy(client)))).toEqual([]);
   });
 
   test.each(['', 'begin'])('are the same after the reading as before (%s)', async (begin) => {
     const before = await current();
     await client.query(begin);
-    await readSchema(query);
+    await readSchema(queryBy(client));
     expect(await current()).toEqual(before);
     await client.query('rollback');
     expect(await current()).toEqual(before);
   });
 });
 
-test('a lock on a table that a view reads is waited for, as long as lock_timeout says', async () => {
-  const [holder, reader] = [await database.connect(), await database.connect()];
-  await holder.query('begin; lock table app.patients in access exclusive mode');
-  await reader.query(`set lock_timeout = '50ms'`);
+describe('a lock on a table is waited for', () => {
+  let reader: pg.Client;
 
-  await expect(
-    readSchema(async (text, values) => (await reader.query(text, values && [...values])).rows as unknown[]),
-  ).rejects.toMatchObject({ code: '55P03' });
-  await holder.query('rollback');
+  beforeAll(async () => {
+    const holder = await database.connect();
+    await holder.query('begin; lock table app.patients in access exclusive mode');
+    reader = await database.connect();
+    return async () => await holder.end();
+  });
+
+  test('as long as lockTimeoutMs says, which then is again what it was', async () => {
+    await expect(readSchema(queryBy(reader), { lockTimeoutMs: 50 })).rejects.toMatchObject({ code: '55P03' });
+    expect((await reader.query('show lock_timeout')).rows).toEqual([{ lock_timeout: '0' }]);
+  });
+
+  test('else as long as the session says', async () => {
+    await reader.query(`set lock_timeout = '50ms'`);
+    await expect(readSchema(queryBy(reader))).rejects.toMatchObject({ code: '55P03' });
+  });
+});
+
+test('the order in which options were set does not matter', async () => {
+  const set = async (options: readonly string[]): Promise<Schema> => {
+    await database.query(`alter table app.loose reset (${options.map((option) => option.split('=')[0]).join(', ')})`);
+    for (const option of options) await database.query(`alter table app.loose set (${option})`);
+    return await readSchema(queryOf(database));
+  };
+  const options = ['fillfactor=70', 'autovacuum_enabled=off', 'parallel_workers=2'];
+
+  expect(fingerprint(await set(options))).toEqual(fingerprint(await set(options.toReversed())));
+});
+
+test('of an extension only its name is listed', async () => {
+  const extensions = ['btree_gist', 'citext', 'cube', 'earthdistance', 'hstore', 'ltree', 'pg_stat_statements', 'postgres_fdw'];
+  const other = await createDatabase();
+  const before = await readSchema(queryOf(other));
+  for (const name of extensions) await other.query(`create extension ${name}`);
+
+  expect(namesOf(diffSchema(before, await readSchema(queryOf(other))))).toEqual(extensions.map((name) => `added extension ${name}`));
 });
 
 test('passwords in definitions are masked', async () => {

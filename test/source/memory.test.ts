@@ -24,6 +24,16 @@ describe('modules of a bundle', () => {
     expect(migrations.map(({ name }) => name)).toEqual(['1.ts', '2.ts']);
   });
 
+  test.each([
+    ['', 'empty'],
+    ['1\n2', 'of two lines'],
+    ['x'.repeat(256), 'of 256 characters'],
+  ])('are refused with a name that the history cannot hold (%#)', async (name) => {
+    const error = await refusalOf(listModules({ [name]: { up } }));
+    expect(error).toMatchObject({ code: 'EM_MIGRATION_INVALID', findings: [{ code: 'migration-name' }] });
+    expect(await listModules({ ['x'.repeat(255)]: { up } })).toHaveLength(1);
+  });
+
   test('have a checksum only where the module at hand exports one', async () => {
     const checksums = (
       await listModules({ a: { up, checksum: 'v1' }, b: { default: { up, checksum: 'v2' } }, c: async () => ({ up, checksum: 'v3' }) })

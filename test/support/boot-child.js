@@ -16,6 +16,7 @@ const hooks = killAt?.afterBodyOf && {
   afterEach: (_knex, [{ file }]) => file === killAt.afterBodyOf && die(),
 };
 
+tell('service.started', { pid: process.pid });
 if (ownListener) process.on('SIGTERM', () => tell('service.sigterm'));
 
 try {
@@ -32,6 +33,7 @@ try {
   tell('service.ready', { outcome });
 } catch (error) {
   const { code, message, remedy, retryable, exitCode, findings } = error;
-  process.exitCode = exitCode;
   tell('service.failed', { code, message, remedy, retryable, findings });
+  if (ownListener) await new Promise((resolve) => setTimeout(resolve, 200)); // time to hear a signal that was sent again
+  process.exit(exitCode); // a migration that was left behind may still have timers
 }

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { Options } from '../../src/index.js';
-import { startScript, type Script } from './process.js';
+import { startCode, startScript, type Script } from './process.js';
 import { root } from './majors.js';
 import type { TestDatabase } from './servers.js';
 
@@ -23,8 +23,18 @@ export interface Booting extends Pick<Options, 'timeouts' | 'mode' | 'transactio
  * with the outcome or `service.failed` with the error, and ends. `env` is what migrations see.
  */
 export function startBoot(booting: Booting, env: Readonly<Record<string, string>> = {}): Script {
-  return startScript(path.join(root, 'test/support/boot-child.js'), { env: { ...env, BOOT: JSON.stringify(booting) } });
+  return startScript(child, { env: { ...env, BOOT: JSON.stringify(booting) } });
 }
+
+/** The same in a shell, whose exit code it ends with; `service.started` tells the pid of the booting process. */
+export function startBootInShell(booting: Booting, env: Readonly<Record<string, string>> = {}): Script {
+  const code = `import { spawn } from 'node:child_process';
+    const args = ['-c', '"$0" "$1"; exit $?', process.execPath, ${JSON.stringify(child)}];
+    spawn('/bin/sh', args, { stdio: 'inherit' }).on('exit', (code) => (process.exitCode = code));`;
+  return startCode(code, { env: { ...env, BOOT: JSON.stringify(booting) } });
+}
+
+const child = path.join(root, 'test/support/boot-child.js');
 
 export interface Activity {
   readonly pid: number;
@@ -38,11 +48,17 @@ export async function waitUntilRuns(database: TestDatabase, text: string): Promi
   return await poll(async () => (await sessionsOf(database)).find(({ state, query }) => state === 'active' && query.includes(text)));
 }
 
-/** The sessions of ensure-migrated in this database, those of watchers apart. */
-export async function sessionsOf(database: TestDatabase): Promise<Activity[]> {
+/** Waits until such a session waits for its client in the middle of a statement, as COPY FROM STDIN does. */
+export async function waitUntilAwaitsClient(database: TestDatabase): Promise<Activity> {
+  return await poll(async () => (await sessionsOf(database)).find(({ state, wait }) => state === 'active' && wait === 'ClientRead'));
+}
+
+/** The sessions of ensure-migrated in this database; those of watchers are left out unless asked for. */
+export async function sessionsOf(database: TestDatabase, watchers: 'with watchers' | 'without' = 'without'): Promise<Activity[]> {
   return (await database.query(
     `select pid, state, query, wait_event as wait from pg_stat_activity
-     where datname = current_database() and application_name like 'ensure-migrated/%' and application_name not like '%/watch'`,
+     where datname = current_database() and application_name like 'ensure-migrated/%' and ($1 or application_name not like '%/watch')`,
+    [watchers === 'with watchers'],
   )) as Activity[];
 }
 

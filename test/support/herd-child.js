@@ -3,22 +3,20 @@ import { createInterface } from 'node:readline';
 import { ensureMigrated } from 'ensure-migrated';
 
 // What a boot loads on first need is there before `child.ready`: from then on processes differ in what the server does, not in how fast they load.
-await Promise.all([import('knex'), import('pino'), import('p-retry'), import('libpg-query'), import('../../dist/migrate.js')]);
+await Promise.all([import('knex'), import('p-retry'), import('libpg-query'), import('../../dist/migrate.js')]);
 
-function tell(fields) {
-  process.stdout.write(`${JSON.stringify(fields)}\n`);
+let round = 0;
+function tell(event, fields) {
+  process.stdout.write(`${JSON.stringify({ ...fields, event, round })}\n`);
 }
 
-tell({ event: 'child.ready' });
-let round = 0;
+tell('child.ready');
 for await (const line of createInterface({ input: process.stdin })) {
   round++;
-  const events = [];
-  const onProgress = (event) => events.push(event);
+  const onProgress = ({ event, ...fields }) => tell(event, fields);
   try {
-    const outcome = await ensureMigrated({ ...JSON.parse(line), logger: false, onProgress });
-    tell({ event: `child.ended-${round}`, ...outcome, events });
+    tell('child.ended', await ensureMigrated({ ...JSON.parse(line), logger: false, onProgress }));
   } catch (error) {
-    tell({ event: `child.ended-${round}`, status: 'failed', code: error.code, message: error.message, events });
+    tell('child.ended', { status: 'failed', code: error.code, message: error.message });
   }
 }

@@ -6,9 +6,9 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe } from 'vitest';
 import { findAccount } from '../../src/embedded-binaries.js';
 import { afterFile } from './cleanup.js';
+import { describeWith } from './tools.js';
 
 export interface PgBouncer {
   readonly port: number;
@@ -32,13 +32,9 @@ const binary = [...(process.env['PATH'] ?? '').split(path.delimiter), '/usr/sbin
 
 export const pgbouncerAvailable = binary !== undefined;
 
-// In CI a missing tool is a failure: the tests run, and startPgBouncer() says what is missing.
-const runs = pgbouncerAvailable || process.env['REQUIRE_TOOLS'] === '1';
-
-/** `describe` for tests that need PgBouncer: on a machine without it they are reported as skipped, and why. The only place that skips a test. */
+/** `describe` for tests that need PgBouncer. */
 export function describeWithPgBouncer(title: string, tests: () => void): void {
-  if (runs) describe(title, tests);
-  else describe.skip(`${title} (install pgbouncer to run these)`, tests);
+  describeWith({ available: pgbouncerAvailable, missing: 'install pgbouncer to run these', required: true }, title, tests);
 }
 
 /** Starts PgBouncer before the server of `target`, a URL, on a free port; stopped after the file's tests. */

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { State } from './proxy.js';
+import type { State } from './wire-proxy.js';
 import { ClientStream, errorResponse, ServerStream, sqlOf, type Message } from './wire.js';
 
 export interface Traffic {

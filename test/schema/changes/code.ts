@@ -1,10 +1,10 @@
-import { fromRow, type DirectedChange, type Row } from './changes.js';
+import type { Row } from './row.js';
 
 const totalOf = (text: string) => `create or replace function app.total() returns bigint language sql begin atomic ${text}; end`;
 const doubleOf = (rest: string) => `create or replace function app.double(a int, b int default 2) returns int language sql ${rest}`;
 const originalDouble = doubleOf(`as 'select a * b'`);
 
-const views: readonly Row[] = [
+export const views: readonly Row[] = [
   ['create view app.all_names as select name from app.patients', 'drop view app.all_names', 'added view app.all_names'],
   [
     'create or replace view app.names as select id, name from app.patients',
@@ -23,7 +23,7 @@ const views: readonly Row[] = [
   ['alter table app.parent disable rule copied', 'alter table app.parent enable rule copied', 'changed rule copied on app.parent'],
 ];
 
-const sequences: readonly Row[] = [
+export const sequences: readonly Row[] = [
   ['create sequence app.more', 'drop sequence app.more', 'added sequence app.more'],
   ['alter sequence app.numbers increment 2', 'alter sequence app.numbers increment 1', 'changed sequence app.numbers'],
   ['alter sequence app.numbers cycle', 'alter sequence app.numbers no cycle', 'changed sequence app.numbers'],
@@ -31,7 +31,7 @@ const sequences: readonly Row[] = [
   ['alter sequence app.numbers owned by app.patients.id', 'alter sequence app.numbers owned by none', 'changed sequence app.numbers'],
 ];
 
-const routines: readonly Row[] = [
+export const routines: readonly Row[] = [
   [`create function app.f() returns int language sql as 'select 1'`, 'drop function app.f()', 'added function app.f()'],
   [
     `create function app.double(a text) returns text language sql as 'select a'`,
@@ -39,6 +39,11 @@ const routines: readonly Row[] = [
     'added function app.double(a text)',
   ],
   [doubleOf(`as 'select b * a'`), originalDouble, 'changed function app.double(a integer, b integer)'],
+  [
+    doubleOf('return a * b'),
+    originalDouble,
+    ['added function body app.double(a integer, b integer)', 'changed function app.double(a integer, b integer)'],
+  ],
   [doubleOf(`immutable as 'select a * b'`), originalDouble, 'changed function app.double(a integer, b integer)'],
   [
     'alter function app.double security definer',
@@ -80,7 +85,7 @@ const routines: readonly Row[] = [
   ['create language again handler plpgsql_call_handler', 'drop language again', 'added language again'],
 ];
 
-const types: readonly Row[] = [
+export const types: readonly Row[] = [
   [`create type app.size as enum ('s', 'm')`, 'drop type app.size', 'added enum app.size'],
   [`alter type app.spare add value 'three'`, `drop type app.spare; create type app.spare as enum ('one', 'two')`, 'changed enum app.spare'],
   [`alter type app.mood rename value 'sad' to 'down'`, `alter type app.mood rename value 'down' to 'sad'`, 'changed enum app.mood'],
@@ -127,149 +132,3 @@ const types: readonly Row[] = [
     'added text search dictionary app.german',
   ],
 ];
-
-const rights: readonly Row[] = [
-  [
-    'create policy more on app.documents for insert with check (true)',
-    'drop policy more on app.documents',
-    'added policy more on app.documents',
-  ],
-  [
-    'alter policy seen on app.documents to public',
-    'alter policy seen on app.documents to pg_monitor',
-    'changed policy seen on app.documents',
-  ],
-  [
-    'alter policy seen on app.documents using (patient_id = 1)',
-    'alter policy seen on app.documents using (patient_id in (select id from app.patients))',
-    'changed policy seen on app.documents',
-  ],
-  [
-    'grant insert on app.patients to pg_monitor',
-    'revoke insert on app.patients from pg_monitor',
-    'changed grant table app.patients to pg_monitor',
-  ],
-  [
-    'grant select on app.patients to pg_monitor with grant option',
-    'revoke grant option for select on app.patients from pg_monitor',
-    'changed grant table app.patients to pg_monitor',
-  ],
-  ['grant select on app.loose to public', 'revoke select on app.loose from public', 'added grant table app.loose to PUBLIC'],
-  [
-    'grant update (name) on app.patients to pg_monitor',
-    'revoke update (name) on app.patients from pg_monitor',
-    'added grant column app.patients.name to pg_monitor',
-  ],
-  ['grant usage on schema app to public', 'revoke usage on schema app from public', 'added grant schema app to PUBLIC'],
-  [
-    'grant usage on sequence app.numbers to public',
-    'revoke usage on sequence app.numbers from public',
-    'added grant sequence app.numbers to PUBLIC',
-  ],
-  ['revoke usage on type app.mood from public', 'grant usage on type app.mood to public', 'dropped grant enum app.mood to PUBLIC'],
-  [
-    'revoke execute on function app.touch() from public',
-    'grant execute on function app.touch() to public',
-    'dropped grant function app.touch() to PUBLIC',
-  ],
-  ['grant maintain on app.loose to public', 'revoke maintain on app.loose from public', 'added grant table app.loose to PUBLIC', 17],
-  [
-    'alter table app.loose owner to pg_monitor',
-    'alter table app.loose owner to postgres',
-    ['dropped grant table app.loose to postgres', 'added grant table app.loose to pg_monitor'],
-  ],
-  [
-    'alter default privileges in schema public grant insert on tables to pg_monitor',
-    'alter default privileges in schema public revoke insert on tables from pg_monitor',
-    'changed default privileges of postgres on tables in public',
-  ],
-  [
-    'alter default privileges revoke execute on functions from public',
-    'alter default privileges grant execute on functions to public',
-    'added default privileges of postgres on functions',
-  ],
-];
-
-const comments: readonly Row[] = (
-  [
-    'column app.patients.name',
-    'index app.documents_at',
-    'view app.names',
-    'schema app',
-    'enum app.mood',
-    'trigger touched on app.documents',
-    'constraint documents_pages on app.documents',
-    'composite type app.address',
-    'function app.touch()',
-    'publication changes',
-    'sequence app.numbers',
-    'policy seen on app.documents',
-  ] as const
-).map((what): Row => {
-  const listed = what.startsWith('index') ? 'index documents_at on app.documents' : what;
-  const object = what.replace(/^(enum|composite type)/, 'type');
-  return [`comment on ${object} is 'text'`, `comment on ${object} is null`, `added comment ${listed}`];
-});
-
-const others: readonly Row[] = [
-  [`comment on table app.patients is 'text'`, `comment on table app.patients is 'Who is treated'`, 'changed comment table app.patients'],
-  [`comment on column app.address.zip is 'text'`, 'comment on column app.address.zip is null', 'added comment attribute app.address.zip'],
-  [
-    `comment on index app.patients_pkey is 'text'`,
-    'comment on index app.patients_pkey is null',
-    'added comment index patients_pkey on app.patients',
-  ],
-  ['create extension hstore', 'drop extension hstore', 'added extension hstore'],
-  ['create publication more for all tables', 'drop publication more', 'added publication more'],
-  [
-    'alter publication changes add table app.documents',
-    'alter publication changes drop table app.documents',
-    'added publication table app.documents in changes',
-  ],
-  [
-    `alter publication changes set (publish = 'insert')`,
-    `alter publication changes set (publish = 'insert, update, delete, truncate')`,
-    'changed publication changes',
-  ],
-  [
-    'alter publication changes set table app.patients where (id > 5)',
-    'alter publication changes set table app.patients',
-    'changed publication table app.patients in changes',
-    15,
-  ],
-  [
-    'alter publication changes set table app.patients (id, name)',
-    'alter publication changes set table app.patients',
-    'changed publication table app.patients in changes',
-    15,
-  ],
-  [
-    'alter publication changes add tables in schema app',
-    'alter publication changes drop tables in schema app',
-    'added publication schema app in changes',
-    15,
-  ],
-  [`create foreign data wrapper more`, 'drop foreign data wrapper more', 'added foreign data wrapper more'],
-  [`alter server remote options (set host 'i')`, `alter server remote options (set host 'h')`, 'changed server remote'],
-  [
-    `alter foreign table app.far options (set file 'g')`,
-    `alter foreign table app.far options (set file 'f')`,
-    'changed foreign table app.far',
-  ],
-  [
-    `alter foreign table app.far alter a options (set name 'y')`,
-    `alter foreign table app.far alter a options (set name 'x')`,
-    'changed column app.far.a',
-  ],
-];
-
-/** Views, code, types, rights, comments, and what belongs to no schema. */
-export const codeChanges: readonly DirectedChange[] = [
-  ...views,
-  ...sequences,
-  ...routines,
-  ...types,
-  ...rights,
-  ...comments,
-  ...others,
-].map(fromRow);

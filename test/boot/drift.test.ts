@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest';
+import { makeProject, moduleOf, type Project } from './project.js';
+
+/** A service at head; the schema is changed by hand; a migration comes. */
+async function changedByHand(sql: string): Promise<Project> {
+  const project = await makeProject('01_a.js');
+  await project.boot();
+  await project.database.query(sql);
+  await project.write('02_b.js');
+  return project;
+}
+
+const byHand = 'alter table "t_01_a" add column extra text; create table hotfix (id int)';
+const rule = 'schema-drift';
+
+describe('a schema that was changed by hand between two runs', () => {
+  test('is said before the next migration, each change by name, and what is there now is what the next run expects', async () => {
+    const project = await changedByHand(byHand);
+    const outcome = await project.boot();
+    expect(outcome).toMatchObject({ status: 'migrated', applied: [{ name: '02_b.js' }] });
+    expect(outcome.findings.filter(({ code }) => code === rule)).toEqual([
+      {
+        code: rule,
+        level: 'warn',
+        message: 'the schema is not as the last run left it: column public.t_01_a.extra was added; table public.hotfix was added',
+        remedy: 'Undo what was changed by hand, or write a migration for it.',
+      },
+    ]);
+    await project.write('03_c.js');
+    expect(await project.ending()).toBe('migrated');
+  });
+  test('is refused at the level error, before anything was changed', async () => {
+    const project = await changedByHand(byHand);
+    const error = await project.fail({ rules: { [rule]: 'error' } });
+    expect(error).toMatchObject({ code: 'EM_CHECK_FAILED', message: expect.stringContaining('table public.hotfix was added') as string });
+    expect(await project.ran()).toEqual(['01_a']);
+    await project.database.query('drop table hotfix; alter table "t_01_a" drop column extra');
+    expect(await project.ending({ rules: { [rule]: 'error' } })).toBe('migrated');
+  });
+  test('is not looked for at the level off, and then nothing is remembered', async () => {
+    const project = await changedByHand(byHand);
+    expect(await project.ending({ rules: { [rule]: 'off' } })).toBe('migrated');
+    expect(await project.database.query(`select from knex_migrations_journal where kind = 'schema'`)).toHaveLength(1);
+  });
+  test.each([
+    [['public.t_01_a', 'public.hotfix'], 'migrated'],
+    [['public.t_01_a.extra', 'public.hotfix'], 'migrated'],
+    [['public.hotfix'], `EM_CHECK_FAILED ${rule}:error`],
+  ])('passes where %j is excepted: %s', async (except, ending) => {
+    const project = await changedByHand(byHand);
+    expect(await project.ending({ rules: { [rule]: { level: 'error', except } } })).toBe(ending);
+  });
+  test('is no question for a boot that is in sync, nor for the modes that do not write', async () => {
+    const project = await makeProject('01_a.js');
+    await project.boot();
+    await project.database.query(byHand);
+    const rules = { [rule]: 'error' } as const;
+    expect(await project.ending({ rules })).toBe('in-sync');
+    expect(await project.ending({ rules, mode: 'verify' })).toBe('in-sync');
+    await project.write('02_b.js');
+    expect(await project.ending({ rules, mode: 'verify' })).toBe('EM_OUT_OF_SYNC history-pending:error');
+    expect(await project.ending({ rules, mode: 'wait', timeouts: { lockMs: 1 } })).toBe('EM_WAIT_TIMEOUT');
+    expect(await project.ending({ rules, mode: 'off' })).toBe('off');
+    expect(await project.ending({ rules })).toBe(`EM_CHECK_FAILED ${rule}:error`);
+  });
+});
+
+describe('it is no drift', () => {
+  const rules = { [rule]: 'error' } as const;
+
+  test('when knex itself has migrated or rolled back since', async () => {
+    const project = await makeProject('01_a.js');
+    await project.boot();
+    await project.write('02_b.js');
+    const knex = project.knex();
+    await knex.migrate.latest();
+    await project.write('03_c.js');
+    expect(await project.ending({ rules })).toBe('migrated');
+    await knex.migrate.rollback();
+    expect(await project.ending({ rules })).toBe('migrated');
+    expect(await project.ran()).toEqual(['01_a', '02_b', '03_c', 'down 03_c', '03_c']);
+  });
+  test('when a run failed after its first migrations', async () => {
+    const project = await makeProject('01_a.js');
+    await project.boot();
+    await project.write('02_b.js', { '03_c.js': moduleOf('03_c.js', { sql: ['insert into not_yet default values'] }) });
+    expect((await project.fail({ rules })).code).toBe('EM_MIGRATION_FAILED');
+    await project.database.query('create table not_yet ()');
+    expect(await project.ending({ rules })).toBe('migrated');
+  });
+  test('when another history has come into the database', async () => {
+    const project = await makeProject('01_a.js');
+    await project.boot();
+    const other = await makeProject('01_z.js');
+    await other.boot({ connection: project.database.url, migrations: { directory: other.directory, tableName: 'other_migrations' } });
+    await project.write('02_b.js');
+    expect(await project.ending({ rules })).toBe('migrated');
+  });
+});
+
+test('a schema that cannot be read within a second keeps nobody from booting', async () => {
+  const project = await makeProject({ '01_a.js': moduleOf('01_a.js', { sql: ['create view v as select * from "t_01_a"'] }) });
+  await project.boot();
+  await project.write('02_b.js');
+  const rewriting = await project.database.connect();
+  await rewriting.query('begin; lock table "t_01_a" in access exclusive mode');
+  expect(await project.ending()).toBe('migrated');
+  expect(project.events.filter(({ event }) => event === 'drift.skipped')).toMatchObject([
+    { reason: expect.stringContaining('lock timeout') as string },
+    {},
+  ]);
+  await rewriting.query('rollback');
+});
