@@ -18,6 +18,6 @@ process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 // A run that failed without a failed test (lint, a file that does not load) counts as one failure.
 function countOf(report, ended) {
   if (!existsSync(report)) return ended === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
-  const { numPassedTests, numTotalTests } = JSON.parse(readFileSync(report, 'utf8'));
-  return { passed: numPassedTests, failed: Math.max(numTotalTests - numPassedTests, ended === 0 ? 0 : 1) };
+  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
+  return { passed: numPassedTests, failed: Math.max(numFailedTests, ended === 0 ? 0 : 1) };
 }

@@ -30,7 +30,13 @@ describe('what a migration sets is put back before the next one', () => {
     const [fresh] = await database.query(`select current_setting('search_path') as path, current_setting('TimeZone') as zone`);
     expect(await scene.boot()).toMatchObject({ status: 'migrated' });
     const seen = (await scene.aftermath()).log.find((name) => name.startsWith('{'));
-    const expected = { role: 'postgres', timeout: '0', lease: '15s', name: expect.stringMatching(/^ensure-migrated\/./) as unknown, ...fresh };
+    const expected = {
+      role: 'postgres',
+      timeout: '0',
+      lease: '15s',
+      name: expect.stringMatching(/^ensure-migrated\/./) as unknown,
+      ...fresh,
+    };
     expect(JSON.parse(seen ?? '')).toEqual(expected);
   });
 
