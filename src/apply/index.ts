@@ -60,10 +60,11 @@ async function journalled(applying: Applying, { runs, error, kind }: StepFailed)
   const cause = causeOf(kind.failure, error);
   call.report.error('step.failed', { migration: run.step.name, code: error.code, tries: run.tries, ...cause });
   if (kind.committing && session.wire.lost) return await explainLostCommit(applying, run, error);
-  if (session.wire.lost || scope === 'xact') return error;
+  if (session.wire.lost || (scope === 'xact' && !kind.leftBehind)) return error;
   const status = kind.leftBehind ? 'unfinished' : run.step.transaction ? 'failed' : 'undone';
+  const alike = kind.leftBehind ? runs : [run]; // what came before it in its transaction was committed with it
   try {
-    await session.send(renderEnded(applying, run, { status, ...cause }));
+    await session.send(alike.map((each) => renderEnded(applying, each, { status, ...cause })).join('\n'));
   } catch (failure) {
     call.report.warn('step.unrecorded', { migration: run.step.name, reason: messageOf(failure) });
   }

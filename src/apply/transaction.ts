@@ -185,7 +185,8 @@ class Scope {
     await session.endStream();
     const timer = setTimeout(() => session.wire.destroy(new Error('the server did not answer the ROLLBACK')), 1_500);
     try {
-      await session.wire.send(scope === 'session' ? 'rollback' : `rollback to savepoint ${stepsSavepoint}`);
+      const ours = scope === 'xact' && !this.connection.broken; // else the savepoint went with its transaction
+      await session.wire.send(ours ? `rollback to savepoint ${stepsSavepoint}` : 'rollback');
     } catch (error) {
       // A stream that does not close holds the connection: the server rolls back when it is gone.
       session.wire.destroy(error as Error);

@@ -35,7 +35,7 @@ export interface Scene {
   fail(options?: Options): Promise<MigrationError>;
   aftermath(): Promise<Aftermath>;
   /** What a person does about an unfinished migration: takes back what it has done, and records that. */
-  undo(sql: string): Promise<void>;
+  undo(sql: string, migration?: string): Promise<void>;
   /** Boots with a mended file: it is applied, each migration ran once, and the boot after it is in sync. */
   heal(options?: Options): Promise<void>;
 }
@@ -91,11 +91,11 @@ export async function makeScene(hostile: Hostile): Promise<Scene> {
       return error;
     },
     aftermath: async () => await readAftermath(database, name),
-    undo: async (sql) => {
+    undo: async (sql, migration = name) => {
       await database.query(sql);
       const detail = JSON.stringify({ direction: 'up', status: 'undone' });
       const repair = `insert into knex_migrations_journal (run, kind, migration, detail) values (gen_random_uuid(), 'repair', $1, $2)`;
-      await database.query(repair, [name, detail]);
+      await database.query(repair, [migration, detail]);
     },
     heal: async (options) => {
       const mended = await writeFiles(name, extension === '.sql' ? mendedSql : moduleOf({}));
