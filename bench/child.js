@@ -48,6 +48,6 @@ function tools() {
 async function ours(transaction) {
   const { ensureMigrated } = await import('../dist/index.js');
   // A herd is timed from after all imports, as knex's is: what a boot loads on first need is loaded before.
-  if (loaded === 'loaded') await Promise.all([import('knex'), import('../dist/migrate.js'), import('../dist/under-lock.js')]);
+  if (loaded === 'loaded') await Promise.all([import('knex'), import('../dist/migrate.js'), import('../dist/upgrade.js')]);
   return () => ensureMigrated({ connection: url, migrations: directory, transaction, logger: false });
 }

@@ -43,12 +43,24 @@ function adoptedOf({ state, migrations }: Adoption): { name: string; checksum: s
   });
 }
 
-/** What the owner row keeps so that an up-to-date boot can compare all checksums in one round trip. */
+/** What the owner row keeps after a run; see {@link digestOfHistory}. */
 export function digestAfter(adoption: Adoption, plan: Plan | undefined, names: readonly string[]): Pick<Owner, 'digest' | 'unknown'> {
-  const recorded = new Map(adoption.state.journal.map(({ migration, detail }) => [migrationId(migration), detail.checksum]));
+  const recorded = recordedChecksums(adoption.state.journal);
   if (plan) for (const { name, checksum } of [...adoptedOf(adoption), ...adoption.stamped]) recorded.set(migrationId(name), checksum);
   for (const { migration } of plan?.steps ?? []) recorded.set(migration.id, migration.checksum);
+  return digestOfHistory(names, recorded);
+}
+
+/** By migration id, the checksum that the journal has last recorded. */
+export function recordedChecksums(journal: readonly JournalEntry[]): Map<string, string | undefined> {
+  return new Map(journal.map(({ migration, detail }) => [migrationId(migration), detail.checksum]));
+}
+
+/** What the owner row keeps so that an up-to-date boot can compare all checksums in one round trip. Pure. */
+export function digestOfHistory(
+  names: readonly string[],
+  recorded: ReadonlyMap<string, string | undefined>,
+): Pick<Owner, 'digest' | 'unknown'> {
   const checksumOf = (name: string) => recorded.get(migrationId(name));
-  const unknown = names.filter((name) => checksumOf(name) === undefined);
-  return { digest: digestOf(names, checksumOf), unknown };
+  return { digest: digestOf(names, checksumOf), unknown: names.filter((name) => checksumOf(name) === undefined) };
 }

@@ -1,12 +1,9 @@
-import { startCall, type Call } from './call.js';
-import { resolveConfig, type Options } from './config/index.js';
-import { errorsOf } from './finding.js';
-import { findingsError, isMigrationError, messageOf, MigrationError, sqlStateOf, type ErrorCode } from './errors.js';
-import { readHistory, tablesOf, type History, type Tables } from './history/index.js';
+import type { Call } from './call.js';
+import type { Options } from './config/index.js';
+import { findingsError, type ErrorCode, type MigrationError } from './errors.js';
 import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
 import { readState } from './read-state.js';
-import { openSession, type Session } from './session/index.js';
-import { listMigrations, type Migration } from './source/index.js';
+import { openDatabase, runCall, type Opened } from './run-call.js';
 import type { State } from './state.js';
 
 /**
@@ -19,80 +16,34 @@ import type { State } from './state.js';
  * from the defaults (docs/options.md). Every code that it can throw is in docs/errors.md.
  */
 export async function ensureMigrated(options: Options = {}): Promise<Outcome> {
-  const config = resolveConfig(options);
-  const call = startCall(config);
-  try {
-    return ready(call, config.mode === 'off' ? outcomeOf(call, { status: 'off' }) : await call.untilStopped(boot(call)));
-  } catch (error) {
-    throw failed(call, error);
-  } finally {
-    await call.report.flush();
-    call.passSignalOn();
-  }
+  return await runCall(options, async (call) => tellReady(call, await boot(call)), tellFailed);
 }
 
 async function boot(call: Call): Promise<Outcome> {
+  if (call.config.mode === 'off') return outcomeOf(call, { status: 'off' });
   call.report.debug('boot.started', { mode: call.config.mode });
-  const opening = call.report.phase('connect', () => openSession(call));
-  const migrations = await listMeanwhile(call, opening);
-  await using session = await opening;
-  const tables = tablesOf(call.config.migrations);
-  const history = await call.report.phase('read', () => readHistory(session, tables));
-  await refuseOtherDatabase(call, session, history);
-  const state = await readState({ call, session, tables, migrations, history });
-  if (state.inSync) return nothingToDo(call, state);
-  return await bringToHead({ call, session, migrations, tables, history, state });
-}
-
-// The files are read while the server answers. When they are not as they should be, nobody waits for the connection any more.
-async function listMeanwhile(call: Call, opening: Promise<Session>): Promise<readonly Migration[]> {
-  try {
-    opening.catch(() => undefined); // awaited by the caller, unless the listing fails first
-    return await listMigrations(call.config.migrations);
-  } catch (error) {
-    void opening.then((session) => session[Symbol.asyncDispose]()).catch(() => undefined);
-    throw error;
-  }
-}
-
-// Staging code must not even wait on production.
-async function refuseOtherDatabase(call: Call, session: Session, { facts }: History): Promise<void> {
-  if (Object.keys(call.config.expect).length === 0) return;
-  const { checkIdentity } = await import('./checks/index.js');
-  const findings = await checkIdentity({ call, session, facts });
-  if (errorsOf(findings).length > 0) throw findingsError('EM_CHECK_FAILED', 'this is another database than the one expected', findings);
-}
-
-/** What was found out about a database that is not in sync. */
-export interface OutOfSync {
-  readonly call: Call;
-  readonly session: Session;
-  readonly migrations: readonly Migration[];
-  readonly tables: Tables;
-  readonly history: History;
-  readonly state: State;
+  await using opened = await openDatabase(call);
+  const state = await readState(opened);
+  return state.inSync ? nothingToDo(call, state) : await bringToHead(opened, state);
 }
 
 // The locked path costs knex, the checks and more to load: an up-to-date boot does not.
-async function bringToHead(outOfSync: OutOfSync): Promise<Outcome> {
-  const { call, history, state } = outOfSync;
-  if (call.config.mode === 'wait') return await (await import('./wait-for-head.js')).waitForHead(outOfSync);
-  if (call.config.mode === 'apply') return await (await import('./migrate.js')).migrateUnderLock(outOfSync);
+async function bringToHead(opened: Opened, state: State): Promise<Outcome> {
+  const { call, history } = opened;
+  if (call.config.mode === 'wait') return await (await import('./wait-for-head.js')).waitForHead({ ...opened, state });
+  if (call.config.mode === 'apply') return await (await import('./migrate.js')).migrateUnderLock(opened, 'head');
   throw findingsError('EM_OUT_OF_SYNC', `the database "${history.facts.database}" is not in sync with this code`, state.findings);
 }
 
-function ready(call: Call, outcome: Outcome): Outcome {
+function tellReady(call: Call, outcome: Outcome): Outcome {
   const { status, to, applied, findings, timings } = outcome;
   for (const finding of findings) call.report[finding.level === 'info' ? 'info' : 'warn']('check.finding', { ...finding });
   call.report[status === 'migrated' ? 'info' : 'debug']('boot.ready', { status, revision: to, appliedCount: applied.length, timings });
   return outcome;
 }
 
-function failed(call: Call, error: unknown): MigrationError {
-  const failure = translate(call, error);
-  const { code, remedy, message } = failure;
+function tellFailed(call: Call, { code, remedy, message }: MigrationError): void {
   call.report.error('boot.failed', { code, remedy, ...(quoting.has(code) ? {} : { message }) });
-  return failure;
 }
 
 // Their messages quote statements and what the server said of them, with values: these stand in the thrown error only.
@@ -103,16 +54,3 @@ const quoting: ReadonlySet<ErrorCode> = new Set([
   'EM_VERIFY_FAILED',
   'EM_INTERNAL',
 ]);
-
-// What the server refused outside of any migration: the codes tell whether a person must act.
-function translate(call: Call, error: unknown): MigrationError {
-  if (isMigrationError(error)) return error;
-  if (call.stop.aborted) return call.stop.reason as MigrationError;
-  if (sqlStateOf(error) === '42501') {
-    return new MigrationError('EM_CHECK_FAILED', `this role lacks a right that the boot needs: ${messageOf(error)}`, {
-      cause: error,
-      remedy: `Grant the role what is missing (docs/operations.md, "Roles"), or connect with another one.`,
-    });
-  }
-  return new MigrationError('EM_INTERNAL', messageOf(error), { cause: error });
-}

@@ -3,7 +3,7 @@ import type { Finding } from './finding.js';
 import type { Phase } from './log.js';
 import type { State } from './state.js';
 
-/** A migration that this call has applied. */
+/** A migration that this call has applied, or taken back. */
 export interface AppliedMigration {
   readonly name: string;
   readonly durationMs: number;
@@ -21,6 +21,8 @@ export interface Outcome {
   /** The newest applied revision afterwards. */
   readonly to: string | undefined;
   readonly applied: readonly AppliedMigration[];
+  /** What a downgrade has taken back, newest first. */
+  readonly reverted?: readonly AppliedMigration[];
   /** What was found and did not refuse the boot. */
   readonly findings: readonly Finding[];
   /** Milliseconds per phase. */
@@ -32,12 +34,21 @@ export interface OutcomeParts {
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly applied?: readonly AppliedMigration[];
+  readonly reverted?: readonly AppliedMigration[];
   readonly findings?: readonly Finding[];
 }
 
-export function outcomeOf(call: Call, { status, from, to, applied = [], findings = [] }: OutcomeParts): Outcome {
+export function outcomeOf(call: Call, { status, from, to, applied = [], reverted, findings = [] }: OutcomeParts): Outcome {
   const timings = Object.freeze({ ...call.report.timings });
-  return Object.freeze({ status, from, to, applied: Object.freeze([...applied]), findings: Object.freeze([...findings]), timings });
+  return Object.freeze({
+    status,
+    from,
+    to,
+    applied: Object.freeze([...applied]),
+    ...(reverted && { reverted: Object.freeze([...reverted]) }),
+    findings: Object.freeze([...findings]),
+    timings,
+  });
 }
 
 /** The outcome of a call that had nothing to apply. */

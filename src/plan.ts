@@ -1,13 +1,19 @@
 import type { Config } from './config/index.js';
 import { MigrationError } from './errors.js';
-import { recordedName, type LoadedMigration } from './source/index.js';
+import { migrationId, recordedName, type LoadedMigration, type Migration, type MigrationCode, type SqlScript } from './source/index.js';
+import { findRevision, type State } from './state.js';
+
+/** Where to: the newest revision, none, a revision by its name or a unique part of it, or so many migrations from where the database stands. */
+export type Target = 'head' | 'base' | { readonly to: string } | { readonly steps: number };
 
 /** One migration to run, and how. */
 export interface Step {
   readonly migration: LoadedMigration;
   /** The name for the history, in the form that the history already uses. */
   readonly name: string;
-  readonly direction: 'up';
+  readonly direction: 'up' | 'down';
+  /** The migration's `up`, or its `down`. */
+  readonly code: MigrationCode | SqlScript;
   /** k of n, counted from 1. */
   readonly number: number;
   readonly of: number;
@@ -21,38 +27,102 @@ export interface Plan {
   readonly transaction: 'each' | 'all';
 }
 
-export interface PlanRequest {
-  readonly pending: readonly LoadedMigration[];
-  readonly applied: readonly string[];
+/** How the steps of a plan may run. */
+export interface PlanOptions {
   readonly transaction: Config['transaction'];
   readonly disableTransactions: boolean;
   readonly pooled: boolean;
 }
 
-/** Decides what runs to bring the database to head. Pure; throws EM_PLAN_REFUSED where the options cannot be met. */
-export function planUpgrade({ pending, applied, transaction, disableTransactions, pooled }: PlanRequest): Plan {
-  const steps = pending.map((migration, index) => ({
+export interface PlanRequest extends PlanOptions {
+  readonly pending: readonly LoadedMigration[];
+  readonly applied: readonly string[];
+}
+
+/** Decides how the pending migrations run. Pure; throws EM_PLAN_REFUSED where the options cannot be met. */
+export function planUpgrade({ pending, applied, ...options }: PlanRequest): Plan {
+  const steps = pending.map((migration) => ({ migration, name: recordedName(migration.name, applied) }));
+  return planSteps(steps, 'up', options);
+}
+
+export interface DowngradeRequest extends PlanOptions {
+  /** Newest first: the reverse of the order in which they ran. `name` is as the history has it. */
+  readonly undone: readonly { readonly name: string; readonly migration: LoadedMigration }[];
+}
+
+/** Decides how migrations are taken back. Pure; throws EM_PLAN_REFUSED where one of them has no `down`, or the options cannot be met. */
+export function planDowngrade({ undone, ...options }: DowngradeRequest): Plan {
+  const without = undone.filter(({ migration }) => migration.down === undefined).map(({ name }) => name);
+  if (without.length > 0)
+    throw refused(`cannot be taken back, since they have no down: ${without.join(', ')}`, 'Write the missing down, or restore a backup.');
+  return planSteps(undone, 'down', options);
+}
+
+type Planned = Pick<Step, 'migration' | 'name'>;
+
+function planSteps(planned: readonly Planned[], direction: Step['direction'], options: PlanOptions): Plan {
+  const { transaction, disableTransactions, pooled } = options;
+  const steps = planned.map(({ migration, name }, index) => ({
     migration,
-    name: recordedName(migration.name, applied),
-    direction: 'up' as const,
+    name,
+    direction,
+    code: migration[direction] as Step['code'], // an up is always there, and a missing down was refused
     number: index + 1,
-    of: pending.length,
+    of: planned.length,
     transaction: migration.config.transaction ?? !disableTransactions,
   }));
   const outside = steps.filter((step) => !step.transaction).map(({ name }) => name);
   if (outside.length > 0 && pooled) {
-    throw new MigrationError('EM_PLAN_REFUSED', `cannot run outside a transaction behind a connection pooler: ${outside.join(', ')}`, {
-      remedy: 'Give `directConnection` (ENSURE_MIGRATED_DIRECT_URL), a connection that goes around the pooler. Nothing was changed.',
-    });
+    const remedy = 'Give `directConnection` (ENSURE_MIGRATED_DIRECT_URL), a connection that goes around the pooler.';
+    throw refused(`cannot run outside a transaction behind a connection pooler: ${outside.join(', ')}`, remedy);
   }
   if (outside.length > 0 && transaction === 'all') {
-    throw new MigrationError(
-      'EM_PLAN_REFUSED',
-      `transaction: 'all' was asked for, but these migrations run outside a transaction: ${outside.join(', ')}`,
-      {
-        remedy: "Use transaction: 'each' for this release. Nothing was changed.",
-      },
-    );
+    const message = `transaction: 'all' was asked for, but these migrations run outside a transaction: ${outside.join(', ')}`;
+    throw refused(message, "Use transaction: 'each' for this release.");
   }
   return { steps, transaction: pooled ? 'all' : transaction };
+}
+
+/**
+ * The pending migrations that lie on the way up to the target, in their order; none when the database stands there already. Pure; throws
+ * EM_PLAN_REFUSED for a target that is not ahead.
+ */
+export function selectPending(target: Target, { pending, applied }: State, migrations: readonly Migration[]): readonly Migration[] {
+  if (target === 'head') return pending;
+  if (target === 'base') throw refused('an upgrade does not lead to base', 'Use downgrade to go back.');
+  if ('steps' in target) return selectSteps(target.steps, pending, 'pending');
+  const revision = findRevision(target.to, migrations, 'the target');
+  const last = migrations.indexOf(revision);
+  const selected = pending.filter((migration) => migrations.indexOf(migration) <= last);
+  if (selected.includes(revision) || isRevision(revision, applied)) return selected;
+  throw refused(`${revision.name} is applied already, and the database is past it`, 'Use downgrade to go back to it.');
+}
+
+/**
+ * The applied migrations that have to be taken back to reach the target, newest first: the reverse of the order in which they ran. Pure;
+ * throws EM_PLAN_REFUSED for a target that is not behind, and for a revision that is not applied.
+ */
+export function selectApplied(target: Target, applied: readonly string[]): readonly string[] {
+  const newestFirst = [...applied].reverse();
+  if (target === 'base') return newestFirst;
+  if (target === 'head') throw refused('a downgrade does not lead to head', 'Use upgrade to go there.');
+  if ('steps' in target) return selectSteps(target.steps, newestFirst, 'applied');
+  const named = newestFirst.map((name) => ({ name, id: migrationId(name) }));
+  return newestFirst.slice(0, named.indexOf(findRevision(target.to, named, 'among the applied migrations the target')));
+}
+
+function selectSteps<Item>(steps: number, items: readonly Item[], which: 'pending' | 'applied'): readonly Item[] {
+  if (!Number.isInteger(steps) || steps < 1) throw refused(`the number of steps is ${steps}`, 'Give a whole number from 1 up.');
+  if (steps > items.length)
+    throw refused(`${steps} steps were asked for, and ${items.length} migrations are ${which}`, 'Ask for fewer steps.');
+  return items.slice(0, steps);
+}
+
+function isRevision({ id }: Migration, applied: readonly string[]): boolean {
+  const newest = applied.at(-1);
+  return newest !== undefined && migrationId(newest) === id;
+}
+
+function refused(message: string, remedy: string): MigrationError {
+  return new MigrationError('EM_PLAN_REFUSED', message, { remedy: `${remedy} Nothing was changed.` });
 }

@@ -24,9 +24,7 @@ export function compare(compared: Compared): State {
   const names = namesOf(compared);
   const journal = compared.journal;
   const edited = journal ? editedOf(compared, names, journal) : [];
-  const unfinished = (journal ?? [])
-    .filter((entry) => !isAtWork(entry, compared))
-    .filter(({ migration, detail }) => isUnfinished(detail.status) && !names.appliedIds.has(migrationId(migration)));
+  const unfinished = (journal ?? []).filter((entry) => !isAtWork(entry, compared)).filter((entry) => isUnfinished(entry, names));
   const digestDiffers = !journal && compared.owner?.digest !== undefined && compared.owner.digest !== localDigest(compared, names);
   const answers = { ...names, edited, unfinished, unmanaged: compared.unmanaged ?? [] };
   const findings = judge(answers, compared);
@@ -86,8 +84,9 @@ function isAtWork({ run }: JournalEntry, { owner, mode }: Compared): boolean {
   return mode !== 'apply' && owner?.state === 'active' && owner.run === run;
 }
 
-function isUnfinished(status: string): boolean {
-  return status === 'started' || status === 'unfinished';
+// One that was being taken back still stands in the history.
+function isUnfinished({ migration, detail: { status, direction } }: JournalEntry, { appliedIds }: Names): boolean {
+  return (status === 'started' || status === 'unfinished') && appliedIds.has(migrationId(migration)) === (direction === 'down');
 }
 
 // Only checksums taken from the same extension are compared: .ts recorded and .js shipped is not an edit.
@@ -122,11 +121,25 @@ function localDigest({ owner }: Compared, { applied, byId }: Names): string {
  */
 export function baselineOf({ baseline }: Pick<Config, 'baseline'>, state: State, migrations: readonly Migration[]): readonly Migration[] {
   if (baseline === undefined || state.applied.length > 0 || state.unmanaged.length === 0) return [];
-  const exact = migrations.filter(({ id }) => id === migrationId(baseline));
-  const matches = exact.length > 0 ? exact : migrations.filter(({ name }) => name.includes(baseline));
-  if (matches.length === 1) return migrations.slice(0, migrations.indexOf(matches[0] as Migration) + 1);
-  const what = matches.length === 0 ? 'no migration' : `several migrations (${matches.map(({ name }) => name).join(', ')})`;
-  throw new MigrationError('EM_PLAN_REFUSED', `baseline '${baseline}' names ${what}`, {
-    remedy: 'Give the name of the one migration that the database stands at. Nothing was changed.',
+  return migrations.slice(0, migrations.indexOf(findRevision(baseline, migrations, 'baseline')) + 1);
+}
+
+/**
+ * The one migration that a name, with or without its extension, or a unique part of a name means. Pure; throws EM_PLAN_REFUSED when no or
+ * more than one is meant; `asked` says what for.
+ */
+export function findRevision<Named extends Pick<Migration, 'id' | 'name'>>(
+  wanted: string,
+  migrations: readonly Named[],
+  asked: string,
+): Named {
+  const exact = migrations.filter(({ id }) => id === migrationId(wanted));
+  const matches = exact.length > 0 ? exact : migrations.filter(({ name }) => name.includes(wanted));
+  const [match] = matches;
+  if (match !== undefined && matches.length === 1) return match;
+  const shown = matches.slice(0, 5).map(({ name }) => name);
+  const what = match === undefined ? 'no migration' : `several migrations (${shown.join(', ')}${matches.length > 5 ? ', ...' : ''})`;
+  throw new MigrationError('EM_PLAN_REFUSED', `${asked} '${wanted}' names ${what}`, {
+    remedy: 'Give the name of one migration, or a part that only its name has. Nothing was changed.',
   });
 }

@@ -18,10 +18,12 @@ const floors = [
   'state',
   'outcome read-state plan checks schema',
   'apply adopt drift verify wait-for-head',
+  'run-call',
   'under-lock',
+  'upgrade downgrade',
   'migrate',
-  'ensure probe',
-  'index',
+  'ensure probe commands',
+  'index cli',
 ].map((floor) => floor.split(' '));
 
 // What only some units may reach at run time (the types of a package are free). `lazy`: it costs boot time, so it is loaded on first use.

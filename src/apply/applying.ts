@@ -18,14 +18,6 @@ export interface Applying {
   readonly watch: Watch;
 }
 
-/** A migration that this call has applied. */
-export interface AppliedStep {
-  readonly name: string;
-  readonly durationMs: number;
-  readonly tries: number;
-  readonly batch: number;
-}
-
 /** One step on its way: what is measured while it runs. */
 export class Run {
   readonly started = new Date();

@@ -1,5 +1,6 @@
 import type { Call } from '../call.js';
 import { errorTable, MigrationError } from '../errors.js';
+import type { Step } from '../plan.js';
 import { splitSql, type LoadedMigration, type Migration } from '../source/index.js';
 
 /**
@@ -19,13 +20,13 @@ export function guardExit(call: Call, migrations: readonly { readonly name: stri
  * Imports the migrations, which runs their top level. Throws EM_MIGRATION_INVALID, EM_TYPESCRIPT_UNSUPPORTED; EM_MIGRATION_STALLED when
  * none has come for `timeouts.silenceMs`, EM_ABORTED when told to stop.
  */
-export async function loadMigrations(call: Call, pending: readonly Migration[]): Promise<LoadedMigration[]> {
+export async function loadMigrations(call: Call, pending: readonly Migration[], direction: Step['direction']): Promise<LoadedMigration[]> {
   using _guard = guardExit(call, pending);
   const loaded = await loadAll(call, pending);
   // The server would find a syntax error in one of them only at its turn.
   const standalone = loaded
     .filter(({ config }) => config.transaction === false)
-    .flatMap(({ up }) => (typeof up === 'function' ? [] : [up]));
+    .flatMap(({ [direction]: code }) => (code === undefined || typeof code === 'function' ? [] : [code]));
   for (const script of standalone) await splitSql(script);
   return loaded;
 }

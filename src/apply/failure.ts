@@ -82,7 +82,7 @@ export function notCommitted(runs: readonly Run[], error: unknown): Promise<Migr
 
 function named(error: MigrationError, { step }: Run): MigrationError {
   const said = withoutSql(error);
-  const prefix = said.startsWith(step.name) || said.startsWith(`migration ${step.name} `) ? '' : `${step.name}: `;
+  const prefix = said.startsWith(step.name) || said.includes(`migration ${step.name} `) ? '' : `${step.name}: `;
   if (prefix === '' && said === error.message) return error;
   const { code, remedy, findings, outcome, cause } = error;
   return new MigrationError(code, `${prefix}${said.replace(`\n  ${remedy}`, '')}`, {
@@ -101,13 +101,13 @@ interface Verdict {
 
 /** Every line that helps: place, statement, SQLSTATE, message, detail, hint. */
 async function describe(verdict: Verdict, run: Run, { error, failure }: Thrown): Promise<MigrationError> {
-  const { migration, name } = run.step;
+  const { name, direction } = run.step;
   const server = (failure?.error ?? error) as ServerError | null | undefined; // anything can be thrown
   const state = sqlStateOf(server);
-  const { place, statement } = await placeOf(migration, error, failure);
+  const { place, statement } = await placeOf(run.step, error, failure);
   const wrapped = failure && error !== failure.thrown ? `${messageOf(error)}: ` : '';
   const lines = [
-    `migration ${name} ${verdict.what}${place ? ` at ${place}` : ''}: ${wrapped}${messageOf(server)}${state ? ` (SQLSTATE ${state})` : ''}`,
+    `${direction === 'up' ? '' : 'the down of '}migration ${name} ${verdict.what}${place ? ` at ${place}` : ''}: ${wrapped}${messageOf(server)}${state ? ` (SQLSTATE ${state})` : ''}`,
     ...(statement && state ? [`statement: ${statement.trim().slice(0, 2_000)}`] : []),
     ...detailsOf(server),
   ];

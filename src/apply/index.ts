@@ -1,7 +1,8 @@
 import { isMigrationError, messageOf, MigrationError, sqlStateOf } from '../errors.js';
+import type { AppliedMigration } from '../outcome.js';
 import { StepConnection, type Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
-import { StepFailed, type AppliedStep, type Applying, type Run } from './applying.js';
+import { StepFailed, type Applying, type Run } from './applying.js';
 import { backOff } from './blocked.js';
 import { guardExit } from './exit-guard.js';
 import type { Thrown } from './failure.js';
@@ -12,7 +13,7 @@ import type { Resumable } from './settle.js';
 import { runStandalone } from './standalone.js';
 import { runInTransaction } from './transaction.js';
 
-export type { AppliedStep, Applying } from './applying.js';
+export type { Applying } from './applying.js';
 export { loadMigrations } from './exit-guard.js';
 export { readResumable, type Resumable } from './settle.js';
 
@@ -20,7 +21,7 @@ export { readResumable, type Resumable } from './settle.js';
  * Runs a plan, one group of steps after the other; a group is one transaction, or one migration outside of any.
  * `onApplied` hears of each step once it is committed. Throws the error of the first step that fails; what came before it stays.
  */
-export async function applyPlan(applying: Applying, resumed: Resumable, onApplied: (step: AppliedStep) => void): Promise<void> {
+export async function applyPlan(applying: Applying, resumed: Resumable, onApplied: (step: AppliedMigration) => void): Promise<void> {
   const { plan, call, session } = applying;
   if (plan.steps.length === 0) return; // a baseline at head; knex calls no hook either
   await session.send(renderFirstOwner(applying));
@@ -79,9 +80,12 @@ function causeOf(failure: Failure | undefined, error: MigrationError) {
   return { sqlState, message: holdsValues ? error.code : messageOf(failure?.error) };
 }
 
-function told(applying: Applying, run: Run): AppliedStep {
+function told(applying: Applying, run: Run): AppliedMigration {
   const { step, durationMs, tries } = run;
-  applying.call.report.info('step.applied', { migration: step.name, step: step.number, of: step.of, ms: durationMs, tries });
+  const { report } = applying.call;
+  const fields = { migration: step.name, step: step.number, of: step.of, ms: durationMs, tries };
+  if (step.direction === 'up') report.info('step.applied', fields);
+  else report.info('step.reverted', fields);
   return { name: step.name, durationMs, tries, batch: applying.claim.batch };
 }
 

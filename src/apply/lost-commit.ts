@@ -1,4 +1,5 @@
 import { MigrationError } from '../errors.js';
+import type { Step } from '../plan.js';
 import { openSession, type Session } from '../session/index.js';
 import type { Applying, Run } from './applying.js';
 
@@ -7,13 +8,13 @@ import type { Applying, Run } from './applying.js';
  * still end either way), reads the history row, and says which it was.
  */
 export async function explainLostCommit(applying: Applying, run: Run, lost: MigrationError): Promise<MigrationError> {
-  const { name, transaction } = run.step;
+  const { name, transaction, direction } = run.step;
   try {
     await using session = await openSession(applying.call);
     await oldBackendGone(applying, session);
-    const applied = await isRecorded(applying, session, name);
+    const applied = await isRecorded(applying, session, run.step);
     const not = transaction ? 'is NOT applied' : 'is NOT recorded; what it did outside a transaction stays';
-    const verdict = `it was looked up: the migration ${applied ? 'IS applied and recorded' : not}`;
+    const verdict = `it was looked up: the ${direction === 'up' ? 'migration' : 'down'} ${applied ? 'IS applied and recorded' : not}`;
     return new MigrationError('EM_LOST_SESSION', `${name}: the answer to its COMMIT was lost; ${verdict}`, { cause: lost.cause });
   } catch (error) {
     const either = transaction ? 'it is either wholly applied or not at all' : 'it is either recorded or not';
@@ -32,7 +33,7 @@ async function oldBackendGone({ call, claim }: Applying, session: Session): Prom
   }
 }
 
-async function isRecorded({ tables, claim }: Applying, session: Session, name: string): Promise<boolean> {
-  const rows = await session.query(`select from ${tables.history} where name = $1 and batch = $2`, [name, claim.batch]);
-  return rows.length > 0;
+async function isRecorded({ tables, claim }: Applying, session: Session, { name, direction }: Step): Promise<boolean> {
+  const rows = await session.query<{ batch: number | null }>(`select batch from ${tables.history} where name = $1`, [name]);
+  return direction === 'up' ? rows.some(({ batch }) => batch === claim.batch) : rows.length === 0;
 }

@@ -1,6 +1,7 @@
 import {
   renderAttempt,
   renderClaimed,
+  renderHistoryDelete,
   renderHistoryInsert,
   renderOwner,
   renderStatement,
@@ -8,6 +9,7 @@ import {
   type StatementEntry,
 } from '../history/index.js';
 import { renderPossession } from '../lock.js';
+import type { Step } from '../plan.js';
 import { renderSettings, type Session } from '../session/index.js';
 import type { Applying, Run } from './applying.js';
 
@@ -40,7 +42,7 @@ export function recordMark({ scope }: Applying): string {
  */
 export function renderRecord(applying: Applying, runs: readonly Run[]): string {
   const rows = runs.flatMap((run) => [
-    renderHistoryInsert(applying.tables, run.step.name, applying.claim.batch),
+    renderHistory(applying, run.step),
     renderAttempt(applying, run.step.name, attemptOf(applying, run, { status: 'done' })),
   ]);
   // What is done outside a transaction is done: it is recorded, and the next migration will not begin.
@@ -48,6 +50,10 @@ export function renderRecord(applying: Applying, runs: readonly Run[]): string {
   return [...renderReset(applying), renderPossession(applying.key), ...claimed, ...rows, ownerAt(applying, runs.at(-1)), 'commit;'].join(
     '\n',
   );
+}
+
+function renderHistory({ tables, claim }: Applying, { name, direction }: Step): string {
+  return direction === 'up' ? renderHistoryInsert(tables, name, claim.batch) : renderHistoryDelete(tables, name);
 }
 
 /** The rows that open a migration outside a transaction. */

@@ -1,5 +1,6 @@
 import type { Failure } from '../session/index.js';
-import { lineAt, splitSql, type LoadedMigration, type SqlScript } from '../source/index.js';
+import type { Step } from '../plan.js';
+import { lineAt, splitSql, type SqlScript } from '../source/index.js';
 
 /** Where a migration failed: its file with the line, as far as it is known, and the statement. */
 export interface FailedAt {
@@ -8,9 +9,9 @@ export interface FailedAt {
 }
 
 /** Finds the line of a failure. In a script it is that of the failing statement, or of the server's position in it; loads the parser for that. */
-export async function placeOf({ file, up }: LoadedMigration, error: unknown, failure: Failure | undefined): Promise<FailedAt> {
+export async function placeOf({ migration: { file }, code }: Step, error: unknown, failure: Failure | undefined): Promise<FailedAt> {
   if (file === undefined) return { place: undefined, statement: failure?.text };
-  if (typeof up !== 'function') return failure ? await placeInScript(up, failure) : { place: file, statement: undefined };
+  if (typeof code !== 'function') return failure ? await placeInScript(code, failure) : { place: file, statement: undefined };
   // The frame of the migration that built the query: knex keeps the stack of the builder (asyncStackTraces).
   const stack = error instanceof Error ? (error.stack ?? '') : '';
   const frame = stack.split('\n').find((line) => line.includes(file));

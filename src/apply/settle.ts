@@ -1,5 +1,6 @@
 import { readStatements, type JournalEntry, type SentStatement, type StatementEntry, type Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
+import type { Step } from '../plan.js';
 import { migrationId } from '../source/index.js';
 
 /** Statements that may be seen again without harm: a concurrent index is looked up in the catalog first. */
@@ -18,10 +19,15 @@ export function canResume(entries: readonly SentStatement[]): boolean {
   return latest(entries).every(({ kind, failed }) => failed === true || repeatable.has(kind));
 }
 
-/** The unfinished migrations that can be run again. Asked under the lock: what stopped half-way stays so. */
-export async function readResumable(session: Session, tables: Tables, journal: readonly JournalEntry[]): Promise<Resumable> {
+/** The migrations that stopped half-way in this direction and can be run again. Asked under the lock: what stopped stays so. */
+export async function readResumable(
+  { session, tables }: { readonly session: Session; readonly tables: Tables },
+  direction: Step['direction'],
+  journal: readonly JournalEntry[],
+): Promise<Resumable> {
   const resumable = new Map<string, readonly SentStatement[]>();
-  for (const entry of journal.filter(({ detail }) => detail.status === 'started' || detail.status === 'unfinished')) {
+  const stopped = journal.filter(({ detail: { status } }) => status === 'started' || status === 'unfinished');
+  for (const entry of stopped.filter(({ detail }) => detail.direction === direction)) {
     const statements = await readStatements(session, tables, entry.migration);
     // A transaction that its migration has committed by hand left something behind, and no statement in the journal.
     const unknown = entry.detail.status === 'unfinished' && statements.length === 0;

@@ -63,15 +63,15 @@ class Standalone {
   }
 
   private async body(): Promise<void> {
-    const { migration } = this.step;
+    const { migration, code, direction } = this.step;
     const { beforeEach, afterEach } = this.applying.call.config.migrations.hooks;
-    if (typeof migration.up !== 'function' && !beforeEach && !afterEach) return await this.script(migration.up);
+    if (typeof code !== 'function' && !beforeEach && !afterEach) return await this.script(code);
     const knex = await this.applying.session.knex(this.connection);
     await beforeEach?.(knex, [migration.knexEntry]);
-    if (typeof migration.up === 'function') await migration.up(knex);
-    else await this.script(migration.up);
+    if (typeof code === 'function') await code(knex);
+    else await this.script(code);
     await afterEach?.(knex, [migration.knexEntry]);
-    await migration.verify?.(knex);
+    if (direction === 'up') await migration.verify?.(knex);
   }
 
   private async script(script: Parameters<typeof splitSql>[0]): Promise<void> {

@@ -46,7 +46,7 @@ class Scope {
   // A set of scripts needs no knex, and a script alone needs one message.
   private async body(steps: readonly Step[]): Promise<void> {
     const { hooks } = this.applying.call.config.migrations;
-    const scripts = steps.every(({ migration }) => typeof migration.up !== 'function') && !hooks.beforeEach && !hooks.afterEach;
+    const scripts = steps.every(({ code }) => typeof code !== 'function') && !hooks.beforeEach && !hooks.afterEach;
     if (!scripts) return await this.inKnexTransaction(steps);
     for (const step of steps.slice(0, -1)) {
       await this.script(this.begin(step));
@@ -81,13 +81,13 @@ class Scope {
 
   private async step(run: Run, trx: Knex.Transaction): Promise<void> {
     const { beforeEach, afterEach } = this.applying.call.config.migrations.hooks;
-    const { migration } = run.step;
+    const { migration, code, direction } = run.step;
     await beforeEach?.(trx, [migration.knexEntry]);
-    if (typeof migration.up === 'function') await migration.up(trx);
+    if (typeof code === 'function') await code(trx);
     else await this.script(run);
     await afterEach?.(trx, [migration.knexEntry]);
     await this.refuseSwallowedFailure();
-    if (migration.verify) await this.verify(run, trx);
+    if (migration.verify && direction === 'up') await this.verify(run, trx);
     this.count(run);
     run.end();
   }
@@ -196,6 +196,6 @@ class Scope {
   }
 }
 
-function textOf({ migration }: Step): string {
-  return typeof migration.up === 'function' ? '' : migration.up.text;
+function textOf({ code }: Step): string {
+  return typeof code === 'function' ? '' : code.text;
 }

@@ -18,6 +18,8 @@ export interface CheckInput {
   readonly applied: readonly string[] | undefined;
   readonly journal: History['journal'];
   readonly pending: readonly LoadedMigration[];
+  /** What of the migrations is about to run. */
+  readonly direction: 'up' | 'down';
   readonly pooled: boolean;
 }
 

@@ -12,8 +12,9 @@ export async function searchScripts(asked: Asked, search: (script: SqlScript) =>
   const faults: ScriptFault[] = [];
   for (const migration of asked.pending) {
     const transactional = migration.config.transaction ?? !asked.call.config.migrations.disableTransactions;
-    if (!transactional || typeof migration.up === 'function') continue;
-    const found = await search(migration.up);
+    const code = migration[asked.direction];
+    if (!transactional || code === undefined || typeof code === 'function') continue;
+    const found = await search(code);
     if (found) faults.push({ migration, ...found });
   }
   return faults;

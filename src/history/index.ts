@@ -1,4 +1,4 @@
-export { tablesOf, renderCreateTables, renderHistoryInsert, type Tables } from './tables.js';
+export { tablesOf, renderCreateTables, renderHistoryDelete, renderHistoryInsert, type Tables } from './tables.js';
 export { digestOf, readHistory, type Facts, type History, type LockKey } from './read.js';
 export {
   readJournal,

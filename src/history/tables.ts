@@ -42,3 +42,8 @@ export function renderCreateTables(tables: Tables): string {
 export function renderHistoryInsert(tables: Tables, name: string, batch: number | null): string {
   return `insert into ${tables.history} (name, batch, migration_time) values (${literal(name)}, ${literal(batch)}, clock_timestamp());`;
 }
+
+/** What knex does for a `down`. */
+export function renderHistoryDelete(tables: Tables, name: string): string {
+  return `delete from ${tables.history} where name = ${literal(name)};`;
+}

@@ -18,7 +18,7 @@ export async function withInput<T>(url: string, options: Options, work: (input: 
   const bare = tablesOf(call.config.migrations);
   const schema = bare.schema ?? facts.schema;
   const tables = schema === null ? bare : inSchema(bare, schema);
-  return await work({ call, session, facts, tables, applied, journal, pending: [], pooled: false });
+  return await work({ call, session, facts, tables, applied, journal, pending: [], direction: 'up', pooled: false });
 }
 
 /** Every rule off but the given ones. */

@@ -1,0 +1,90 @@
+import { startCall, type Call } from './call.js';
+import { resolveConfig, type Options } from './config/index.js';
+import { findingsError, isMigrationError, messageOf, MigrationError, sqlStateOf } from './errors.js';
+import { errorsOf } from './finding.js';
+import { readHistory, tablesOf, type History, type Tables } from './history/index.js';
+import { openSession, type Session } from './session/index.js';
+import { listMigrations, type Migration } from './source/index.js';
+
+/**
+ * One call of the library, from its options to its end: what it throws is a {@link MigrationError}; SIGTERM, SIGINT and `signal` end it with
+ * EM_ABORTED, and the signal is passed on once everything is cleaned up. `tellFailed` hears of the error first.
+ */
+export async function runCall<T>(
+  options: Options,
+  work: (call: Call) => Promise<T>,
+  tellFailed?: (call: Call, error: MigrationError) => void,
+): Promise<T> {
+  const call = startCall(resolveConfig(options));
+  try {
+    return await call.untilStopped(work(call));
+  } catch (error) {
+    const failure = translate(call, error);
+    tellFailed?.(call, failure);
+    throw failure;
+  } finally {
+    await call.report.flush();
+    call.passSignalOn();
+  }
+}
+
+/** A connection, the code's migrations, and what the database says of them before anybody has locked anything. */
+export interface Opened {
+  readonly call: Call;
+  readonly session: Session;
+  readonly migrations: readonly Migration[];
+  readonly tables: Tables;
+  readonly history: History;
+}
+
+/**
+ * Connects, lists the migrations meanwhile, and reads the history in one round trip: takes no lock, writes nothing. Throws EM_CHECK_FAILED
+ * where `expect` names another database. The caller owns the session.
+ */
+export async function openDatabase(call: Call): Promise<Opened & AsyncDisposable> {
+  const opening = call.report.phase('connect', () => openSession(call));
+  const migrations = await listMeanwhile(call, opening);
+  const session = await opening;
+  const tables = tablesOf(call.config.migrations);
+  const close = async () => await session[Symbol.asyncDispose]();
+  try {
+    const history = await call.report.phase('read', () => readHistory(session, tables));
+    await refuseOtherDatabase(call, session, history);
+    return { call, session, migrations, tables, history, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+// The files are read while the server answers. When they are not as they should be, nobody waits for the connection any more.
+async function listMeanwhile(call: Call, opening: Promise<Session>): Promise<readonly Migration[]> {
+  try {
+    opening.catch(() => undefined); // awaited by the caller, unless the listing fails first
+    return await listMigrations(call.config.migrations);
+  } catch (error) {
+    void opening.then((session) => session[Symbol.asyncDispose]()).catch(() => undefined);
+    throw error;
+  }
+}
+
+// Staging code must not even wait on production.
+async function refuseOtherDatabase(call: Call, session: Session, { facts }: History): Promise<void> {
+  if (Object.keys(call.config.expect).length === 0) return;
+  const { checkIdentity } = await import('./checks/index.js');
+  const findings = await checkIdentity({ call, session, facts });
+  if (errorsOf(findings).length > 0) throw findingsError('EM_CHECK_FAILED', 'this is another database than the one expected', findings);
+}
+
+// What the server refused outside of any migration: the codes tell whether a person must act.
+function translate(call: Call, error: unknown): MigrationError {
+  if (isMigrationError(error)) return error;
+  if (call.stop.aborted) return call.stop.reason as MigrationError;
+  if (sqlStateOf(error) === '42501') {
+    return new MigrationError('EM_CHECK_FAILED', `this role lacks a right that is needed here: ${messageOf(error)}`, {
+      cause: error,
+      remedy: `Grant the role what is missing (docs/operations.md, "Roles"), or connect with another one.`,
+    });
+  }
+  return new MigrationError('EM_INTERNAL', messageOf(error), { cause: error });
+}

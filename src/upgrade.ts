@@ -1,0 +1,114 @@
+import { digestAfter, recordAdoption, type Adoption } from './adopt.js';
+import { applyPlan, loadMigrations, readResumable, type Resumable } from './apply/index.js';
+import { runChecks } from './checks/index.js';
+import { describeDrift, rememberSchema } from './drift.js';
+import type { Finding } from './finding.js';
+import type { History } from './history/index.js';
+import { nothingToDo, type Outcome } from './outcome.js';
+import { planUpgrade, selectPending, type Plan, type Target } from './plan.js';
+import type { Migration } from './source/index.js';
+import { baselineOf } from './state.js';
+import type { Claimed, FullState, Locked } from './under-lock.js';
+import { verifyRun } from './verify.js';
+import { startWatch } from './watch.js';
+
+/** Under the lock: checks, applies what is pending up to the target, verifies and lets go. Throws what it refuses; see docs/errors.md. */
+export async function upgrade(locked: Locked, target: Target): Promise<Outcome> {
+  return await new Upgrade(locked, target).run(locked.history);
+}
+
+class Upgrade {
+  private resumed: Resumable = new Map();
+
+  constructor(
+    private readonly locked: Locked,
+    private readonly target: Target,
+  ) {}
+
+  async run(history: History): Promise<Outcome> {
+    const { locked } = this;
+    locked.findings.length = 0;
+    const state = await locked.readState(history, async (journal) => {
+      this.resumed = await readResumable(locked, 'up', journal);
+      return new Set(this.resumed.keys());
+    });
+    const stamped = baselineOf(locked.call.config, state, locked.migrations);
+    locked.refuse('EM_OUT_OF_SYNC', 'the database does not match this code', withoutUnmanaged(state.findings, stamped));
+    const pending = selectPending(this.target, state, locked.migrations).filter((migration) => !stamped.includes(migration));
+    if (pending.length === 0 && stamped.length === 0) return await this.settle(state, history);
+    const plan = await this.check(history, pending, state);
+    const claim = await locked.claim(history);
+    if (claim.applied.join('\n') !== state.applied.join('\n')) return await this.run(await locked.reread()); // knex ran in between
+    return await this.apply({ state, stamped, plan, claim }, history);
+  }
+
+  private async check(history: History, pending: readonly Migration[], state: FullState): Promise<Plan> {
+    const { locked } = this;
+    const { call, session, tables } = locked;
+    const { transaction, migrations } = call.config;
+    return await call.report.phase('check', async () => {
+      const loaded = await loadMigrations(call, pending, 'up');
+      const pooled = locked.scope === 'xact';
+      const { disableTransactions } = migrations;
+      const plan = planUpgrade({ pending: loaded, applied: state.applied, transaction, disableTransactions, pooled });
+      const { facts, applied, journal } = history;
+      const findings = await runChecks({ call, session, facts, tables, applied, journal, pending: loaded, direction: 'up', pooled });
+      const drift = await describeDrift({ call, session, tables, applied: state.applied, journal });
+      locked.refuse('EM_CHECK_FAILED', 'refused before anything was changed', [...findings, ...drift]);
+      const names = plan.steps.map(({ name }) => name);
+      call.report.info('plan.made', { of: plan.steps.length, transaction: plan.transaction, migrations: names });
+      return plan;
+    });
+  }
+
+  private async apply({ state, stamped, plan, claim }: Work, { facts }: History): Promise<Outcome> {
+    const { locked } = this;
+    const { call, session, tables, key, scope } = locked;
+    const adoption = this.adoptionOf(state, stamped);
+    await recordAdoption(adoption);
+    await using watch = await startWatch({ call, session, backendPid: facts.backendPid, pooled: scope === 'xact' });
+    const applying = { call, session, tables, key, scope, claim, plan, watch };
+    await call.report.phase('apply', () => applyPlan(applying, this.resumed, (step) => locked.applied.push(step)));
+    const names = [...state.applied, ...stamped.map(({ name }) => name), ...plan.steps.map(({ name }) => name)];
+    await this.verify(claim, names);
+    await rememberSchema({ call, session, tables, applied: names });
+    await locked.release({ state: 'clear', before: undefined, ...digestAfter(adoption, plan, names) });
+    return locked.outcome('migrated', state.revision, names.at(-1));
+  }
+
+  private async verify({ owner: { before } }: Claimed, expected: readonly string[]): Promise<void> {
+    const { call, session, tables } = this.locked;
+    const findings = await call.report.phase('verify', () => verifyRun({ call, before, session, tables, expected }));
+    this.locked.refuse('EM_VERIFY_FAILED', 'the migrations ran, and this is wrong now', findings);
+  }
+
+  // Nothing to apply: the last run failed after its last migration, or died before it could say that all is well.
+  private async settle(state: FullState, history: History): Promise<Outcome> {
+    const { locked } = this;
+    if (state.settled) {
+      await locked.release();
+    } else {
+      const claim = await locked.claim(history);
+      await this.verify(claim, claim.applied);
+      const digest = digestAfter(this.adoptionOf(state, []), undefined, claim.applied);
+      await locked.release({ state: 'clear', before: undefined, ...digest });
+    }
+    return nothingToDo(locked.call, state);
+  }
+
+  private adoptionOf(state: FullState, stamped: readonly Migration[]): Adoption {
+    const { call, session, tables, migrations } = this.locked;
+    return { call, session, tables, migrations, state, stamped };
+  }
+}
+
+interface Work {
+  readonly state: FullState;
+  readonly stamped: readonly Migration[];
+  readonly plan: Plan;
+  readonly claim: Claimed;
+}
+
+function withoutUnmanaged(findings: readonly Finding[], stamped: readonly Migration[]): Finding[] {
+  return findings.filter(({ code }) => stamped.length === 0 || code !== 'history-unmanaged');
+}
