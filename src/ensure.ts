@@ -30,7 +30,7 @@ async function boot(call: Call): Promise<Outcome> {
 // The locked path costs knex, the checks and more to load: an up-to-date boot does not.
 async function bringToHead(opened: Opened, state: State): Promise<Outcome> {
   const { call, history } = opened;
-  if (call.config.mode === 'wait') return await (await import('./wait-for-head.js')).waitForHead({ ...opened, state });
+  if (call.config.mode === 'wait') return nothingToDo(call, await (await import('./wait-for-head.js')).waitForHead({ ...opened, state }));
   if (call.config.mode === 'apply') return await (await import('./migrate.js')).migrateUnderLock(opened, 'head');
   throw findingsError('EM_OUT_OF_SYNC', `the database "${history.facts.database}" is not in sync with this code`, state.findings);
 }

@@ -3,7 +3,6 @@ import { findingsError, MigrationError } from './errors.js';
 import { errorsOf } from './finding.js';
 import { readHistory, type History, type Tables } from './history/index.js';
 import { jitter, lockKey, readHolder } from './lock.js';
-import { nothingToDo, type Outcome } from './outcome.js';
 import { readState } from './read-state.js';
 import type { Session } from './session/index.js';
 import type { Migration } from './source/index.js';
@@ -21,11 +20,11 @@ export interface WaitRequest {
 const reportEveryMs = 5_000;
 
 /**
- * Mode `wait`: looks at the history until somebody else has brought the database to head. Takes no lock, writes nothing. Throws
+ * Looks at the history until somebody else has brought the database to head, and gives the state then. Takes no lock, writes nothing. Throws
  * EM_OUT_OF_SYNC at once for what waiting does not mend, EM_WAIT_TIMEOUT when `timeouts.lockMs` have passed without progress; a statement
  * of the holder that still runs is progress.
  */
-export async function waitForHead(request: WaitRequest): Promise<Outcome> {
+export async function waitForHead(request: WaitRequest): Promise<State> {
   const { call, session, tables } = request;
   let { state, history } = request;
   let progressedAt = performance.now();
@@ -41,7 +40,7 @@ export async function waitForHead(request: WaitRequest): Promise<Outcome> {
     const before = signOf(history);
     history = await readHistory(session, tables);
     state = await readState({ ...request, history });
-    if (state.inSync) return nothingToDo(call, state);
+    if (state.inSync) return state;
     if (signOf(history) !== before || (await isAtWork(request, history))) progressedAt = performance.now();
   }
 }

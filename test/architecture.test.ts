@@ -34,8 +34,10 @@ const doors: readonly Door[] = [
   { to: ['p-retry'], only: ['session', 'lock', 'apply'], lazy: true },
   { to: ['libpg-query'], only: ['source'], lazy: true },
   { to: ['node:child_process'], only: ['embedded', 'embedded-binaries'] },
-  { to: ['process.env', 'node:process'], only: ['config'] },
-  { to: ['process.exit', 'process.argv', 'process.reallyExit'], only: [] },
+  { to: ['commander'], only: ['cli'] },
+  { to: ['ora'], only: ['cli'], lazy: true },
+  { to: ['process.env', 'node:process'], only: ['config', 'cli'] },
+  { to: ['process.exit', 'process.argv', 'process.reallyExit'], only: ['cli'] },
   { to: ['node:fs', 'node:fs/promises'], except: ['state', 'plan', 'apply', 'lock'] },
 ];
 

@@ -1,6 +1,7 @@
 export { tablesOf, renderCreateTables, renderHistoryDelete, renderHistoryInsert, type Tables } from './tables.js';
 export { digestOf, readHistory, type Facts, type History, type LockKey } from './read.js';
 export {
+  readApplied,
   readJournal,
   readStatements,
   renderAttempt,
@@ -8,6 +9,7 @@ export {
   renderSchema,
   renderStamp,
   renderStatement,
+  type AppliedRow,
   type Attempt,
   type JournalEntry,
   type Owner,

@@ -84,6 +84,36 @@ export async function readJournal(session: Session, tables: Tables): Promise<Jou
   );
 }
 
+/** A row of the history, and the last word of the journal on it that is not a failure, if there is one. */
+export interface AppliedRow {
+  readonly name: string;
+  readonly batch: number | null;
+  readonly at: Date | null;
+  readonly entry: (Pick<JournalEntry, 'kind' | 'run'> & { readonly detail: RecordedAttempt }) | null;
+}
+
+/** An attempt as the journal has it: also who made it. */
+export interface RecordedAttempt extends Attempt {
+  readonly application?: string;
+  readonly version?: string;
+  readonly environment?: string;
+  readonly host?: string;
+  readonly pid?: number;
+}
+
+/** The history with what the journal says of each of its rows, in the order in which they ran. One round trip; writes nothing. */
+export async function readApplied(session: Session, tables: Tables, journal: 'known' | 'absent' | 'denied'): Promise<AppliedRow[]> {
+  const latest =
+    journal === 'known'
+      ? `select distinct on (migration) migration, pg_catalog.jsonb_build_object('kind', kind, 'run', run, 'detail', detail) as entry
+         from ${tables.journal} where kind in ('attempt', 'stamp', 'repair') and detail ->> 'status' <> 'failed' order by migration, id desc`
+      : 'select null::text as migration, null::jsonb as entry';
+  return await session.query<AppliedRow>(
+    `select h.name, h.batch, h.migration_time as at, j.entry from ${tables.history} h left join (${latest}) j on j.migration = h.name
+     order by h.id`,
+  );
+}
+
 /** What a migration has sent since it was last settled, in order; a run that resumed it, and died too, has not sent all of it again. */
 export async function readStatements(session: Session, tables: Tables, migration: string): Promise<SentStatement[]> {
   const rows = await session.query<{ run: string; detail: StatementEntry }>(

@@ -3,7 +3,13 @@ import { createInterface } from 'node:readline';
 import { ensureMigrated } from 'ensure-migrated';
 
 // What a boot loads on first need is there before `child.ready`: from then on processes differ in what the server does, not in how fast they load.
-await Promise.all([import('knex'), import('p-retry'), import('libpg-query'), import('../../dist/migrate.js'), import('../../dist/upgrade.js')]);
+await Promise.all([
+  import('knex'),
+  import('p-retry'),
+  import('libpg-query'),
+  import('../../dist/migrate.js'),
+  import('../../dist/upgrade.js'),
+]);
 
 let round = 0;
 function tell(event, fields) {

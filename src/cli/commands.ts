@@ -1,0 +1,79 @@
+import { current, downgrade, history, status, upgrade, type DowngradeQuestion } from '../commands/index.js';
+import { readTarget } from './target.js';
+import { currentText, historyText, outcomeText, statusText } from './text.js';
+import type { Input, Verb } from './verb.js';
+
+/** Every verb of the command line, in the order in which --help and docs/commands.md list them. */
+export const verbs: readonly Verb[] = [
+  {
+    name: 'upgrade',
+    arguments: '[target]',
+    summary: 'Apply pending migrations.',
+    description:
+      'Applies what is pending up to the target, as a boot does: the same lock, checks and journal. Targets: head (default), +2, a name or a unique part of it.',
+    examples: ['ensure-migrated upgrade', 'ensure-migrated upgrade +1', 'ensure-migrated upgrade patient_email'],
+    run: async (options, { args: [target] }) => {
+      const result = await upgrade(options, target === undefined ? {} : { target: readTarget(target) });
+      return { result, text: (screen) => outcomeText(result, screen) };
+    },
+  },
+  {
+    name: 'downgrade',
+    arguments: '<target>',
+    summary: 'Take applied migrations back.',
+    description:
+      'Takes migrations back in reverse of the order in which they ran, down to the target: -1, a name (which stays applied), or base. Asks first, unless the environment is test. Refuses before the first one where a down is missing.',
+    flags: { '--yes': 'Do not ask.' },
+    examples: ['ensure-migrated downgrade -1', 'ensure-migrated downgrade patient_email --yes', 'ensure-migrated downgrade base'],
+    run: async (options, { args: [target = ''], flags, ask }) => {
+      const confirm = ask && (async (question: DowngradeQuestion) => await ask(downgradeQuestion(question)));
+      const result = await downgrade(options, { target: readTarget(target), yes: flags['yes'] === true, confirm });
+      return { result, text: (screen) => outcomeText(result, screen) };
+    },
+  },
+  {
+    name: 'current',
+    summary: "Show the database's revision.",
+    description: 'Shows the newest applied migration, and (head) when it is the newest of the code.',
+    flags: { '--wait': 'Return once the database is at head: for init containers and scripts.' },
+    examples: ['ensure-migrated current', 'ensure-migrated current --wait'],
+    run: async (options, { flags }) => {
+      const result = await current(options, { wait: flags['wait'] === true });
+      return { result, text: () => currentText(result) };
+    },
+  },
+  {
+    name: 'history',
+    arguments: '[range]',
+    summary: 'List the migrations of code and database.',
+    description:
+      'Lists what was applied, in the order in which it ran, and what is pending. A range is from:to; either side may be left out. --verbose adds who applied it, from where, and whether the file is still the same.',
+    flags: { '-v, --verbose': 'Tell also who applied it, and how.' },
+    examples: ['ensure-migrated history', 'ensure-migrated history --verbose', 'ensure-migrated history patient_email:'],
+    run: async (options, { args: [range], flags }) => {
+      const result = await history(options, rangeOf(range));
+      return { result, text: (screen) => historyText(result, screen, flags['verbose'] === true ? 'verbose' : 'short') };
+    },
+  },
+  {
+    name: 'status',
+    summary: 'Tell whether code and database match.',
+    description:
+      'Compares code and database, names what does not match, and for each finding the one command that mends it. Exit code 0 in sync, 78 not.',
+    examples: ['ensure-migrated status', 'ensure-migrated status --json'],
+    run: async (options) => {
+      const result = await status(options);
+      return { result, text: (screen) => statusText(result, screen), exitCode: result.inSync ? 0 : 78 };
+    },
+  },
+];
+
+function rangeOf(range: Input['args'][number] | undefined): { from?: string; to?: string } {
+  if (range === undefined) return {};
+  const [from = '', to = ''] = range.includes(':') ? range.split(':', 2) : [range, range];
+  return { ...(from && { from }), ...(to && { to }) };
+}
+
+function downgradeQuestion({ database, undone }: DowngradeQuestion): string {
+  return `Take back in the database "${database}", newest first:\n${undone.map((name) => `  ${name}`).join('\n')}\nGo on?`;
+}

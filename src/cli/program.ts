@@ -1,0 +1,110 @@
+import { Command, CommanderError } from 'commander';
+import { createInterface } from 'node:readline/promises';
+import type { Options } from '../config/index.js';
+import { isMigrationError, messageOf, type MigrationError } from '../errors.js';
+import { verbs } from './commands.js';
+import { tellProgress } from './progress.js';
+import { screenOf } from './screen.js';
+import type { Input, Told, Verb } from './verb.js';
+
+/** The streams of a process. */
+export interface Terminal {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+const invalidUsage = 78;
+
+/** Flags of every verb. */
+export const commonFlags: Readonly<Record<string, string>> = {
+  '--connection <url>': 'The database. Default: DATABASE_URL, or the PG* variables.',
+  '--migrations <directory>': 'The migrations. Default: ./migrations.',
+  '--json': 'Print the result, or the error, as JSON.',
+};
+
+/** Runs one command line and gives its exit code: results go to stdout, all else to stderr. Never throws. */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram(terminal, async (verb, input) => {
+    exitCode = await runVerb(verb, input, terminal);
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : invalidUsage; // commander has told what is wrong with the words, or shown the help
+  }
+}
+
+type RunVerb = (verb: Verb, input: Omit<Input, 'ask'>) => Promise<void>;
+
+/** The parser of the command line, made from the table of verbs. */
+export function createProgram({ stdout, stderr }: Pick<Terminal, 'stdout' | 'stderr'>, run: RunVerb): Command {
+  const program = new Command('ensure-migrated')
+    .description('Migrations that a Node service on PostgreSQL can trust with its boot.')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
+    .showSuggestionAfterError()
+    .showHelpAfterError('(ensure-migrated --help lists the verbs, ensure-migrated <verb> --help explains one)')
+    .helpCommand(false);
+  for (const verb of verbs) addVerb(program, verb, run);
+  return program;
+}
+
+function addVerb(program: Command, verb: Verb, run: RunVerb): void {
+  const command = program
+    .command(`${verb.name} ${verb.arguments ?? ''}`.trim())
+    .summary(verb.summary)
+    .description(verb.description);
+  for (const [flag, sentence] of Object.entries({ ...verb.flags, ...commonFlags })) command.option(flag, sentence);
+  command.addHelpText('after', `\nExamples:\n${verb.examples.map((example) => `  ${example}`).join('\n')}`);
+  command.action(async () => {
+    const args = command.processedArgs.filter((arg): arg is string => typeof arg === 'string');
+    await run(verb, { args, flags: command.opts() });
+  });
+}
+
+async function runVerb(verb: Verb, { args, flags }: Omit<Input, 'ask'>, terminal: Terminal): Promise<number> {
+  const { stdin, stdout, stderr } = terminal;
+  const progress = await tellProgress(stderr);
+  const json = flags['json'] === true;
+  const ask = stdin.isTTY && !json ? async (question: string) => await askYesOrNo(question, terminal) : undefined;
+  try {
+    const told = await verb.run({ ...optionsOf(flags), logger: false, onProgress: progress.onProgress }, { args, flags, ask });
+    progress.end();
+    stdout.write(`${json ? jsonOf(told) : told.text(screenOf(stdout))}\n`);
+    return told.exitCode ?? 0;
+  } catch (error) {
+    progress.end();
+    if (!isMigrationError(error)) throw error;
+    if (json) stdout.write(`${JSON.stringify({ error: errorFields(error) }, undefined, 2)}\n`);
+    else stderr.write(`${screenOf(stderr).style('red', error.code)}: ${error.message}\n`);
+    return error.exitCode;
+  }
+}
+
+function optionsOf({ connection, migrations }: Input['flags']): Options {
+  return { ...(typeof connection === 'string' && { connection }), ...(typeof migrations === 'string' && { migrations }) };
+}
+
+function jsonOf({ result }: Told): string {
+  return JSON.stringify(result, undefined, 2);
+}
+
+function errorFields({ code, message, remedy, retryable, findings, outcome }: MigrationError) {
+  return { code, message, remedy, retryable, findings, outcome };
+}
+
+async function askYesOrNo(question: string, { stdin, stderr }: Terminal): Promise<boolean> {
+  const readline = createInterface({ input: stdin, output: stderr });
+  try {
+    return /^y(es)?$/i.test((await readline.question(`${question} [y/N] `)).trim());
+  } catch (error) {
+    stderr.write(`${messageOf(error)}\n`);
+    return false;
+  } finally {
+    readline.close();
+  }
+}

@@ -1,0 +1,19 @@
+import { styleText } from 'node:util';
+
+type Format = Parameters<typeof styleText>[0];
+
+/** Where text goes: how wide it is, and whether colours are wanted. */
+export interface Screen {
+  readonly columns: number;
+  readonly style: (format: Format, text: string) => string;
+}
+
+/** The screen of a stream: colours on a terminal only, and not where NO_COLOR is set (no-color.org). */
+export function screenOf(stream: NodeJS.WriteStream): Screen {
+  const coloured = stream.isTTY && !process.env['NO_COLOR'];
+  return {
+    columns: Math.max(40, stream.columns ?? 80),
+    // Without its own look at the stream, which Node 20 does not know: the decision is made here.
+    style: (format, text) => (coloured ? styleText(format, text) : text),
+  };
+}

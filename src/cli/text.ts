@@ -1,0 +1,89 @@
+import type { Current, HistoryEntry, MendableFinding, Status } from '../commands/index.js';
+import type { Finding } from '../finding.js';
+import type { AppliedMigration, Outcome } from '../outcome.js';
+import type { Screen } from './screen.js';
+import { renderTable, type Column } from './table.js';
+
+/** What an upgrade or a downgrade came to. */
+export function outcomeText(outcome: Outcome, screen: Screen): string {
+  const { from, to, applied, reverted = [], findings } = outcome;
+  const ran = reverted.length > 0 ? reverted : applied;
+  const done = reverted.length > 0 ? 'Taken back' : 'Applied';
+  const what = ran.length === 0 ? `Nothing to do: the database is at ${to ?? 'base'}.` : `${done}: ${ran.length}, in ${totalMs(ran)} ms.`;
+  const moved = ran.length === 0 ? [] : [`The database was at ${from ?? 'base'} and is at ${to ?? 'base'} now.`];
+  return [what, ...moved, ...findings.map((finding) => findingText(finding, screen))].join('\n');
+}
+
+function totalMs(applied: readonly AppliedMigration[]): number {
+  return applied.reduce((sum, { durationMs }) => sum + durationMs, 0);
+}
+
+/** A finding with its remedy, and with the command that mends it where there is one. */
+export function findingText(finding: Finding | MendableFinding, { style }: Screen): string {
+  const { code, level, message, remedy } = finding;
+  const command = 'command' in finding && finding.command !== undefined ? [`    $ ${finding.command}`] : [];
+  const title = style(level === 'error' ? 'red' : level === 'warn' ? 'yellow' : 'cyan', `${level} ${code}`);
+  return [`${title}: ${message}`, `    ${remedy}`, ...command].join('\n');
+}
+
+/** Alembic's words: the revision, and `(head)` when it is. */
+export function currentText({ revision, isHead, pendingCount }: Current): string {
+  const where = revision ?? 'base';
+  return isHead ? `${where} (head)` : pendingCount > 0 ? `${where} (${pendingCount} pending)` : where;
+}
+
+/** The history as a table; `verbose` tells who applied what, from where. */
+export function historyText(entries: readonly HistoryEntry[], screen: Screen, detail: 'short' | 'verbose'): string {
+  if (entries.length === 0) return 'No migrations.';
+  return renderTable(
+    entries,
+    detail === 'short' ? shortColumns(screen) : verboseColumns(screen),
+    detail === 'short' ? screen.columns : Infinity,
+  );
+}
+
+function shortColumns(screen: Screen): Column<HistoryEntry>[] {
+  return [
+    { title: 'migration', text: ({ name }) => name },
+    { title: 'status', text: (entry) => statusOf(entry, screen) },
+    { title: 'applied at', text: ({ at }) => (at ? secondsOf(at) : '') },
+    { title: 'ms', text: ({ durationMs }) => durationMs?.toString() ?? '', align: 'right' },
+    { title: 'batch', text: ({ batch }) => batch?.toString() ?? '', align: 'right' },
+  ];
+}
+
+function verboseColumns(screen: Screen): Column<HistoryEntry>[] {
+  return [
+    ...shortColumns(screen),
+    { title: 'how', text: ({ how }) => how ?? '' },
+    { title: 'file', text: ({ checksum, status }) => (status === 'pending' ? '' : checksum) },
+    { title: 'older code', text: ({ compatible }) => (compatible === undefined ? '' : compatible ? 'may run' : 'breaks') },
+    { title: 'application', text: ({ application, version }) => [application, version].filter(Boolean).join(' ') },
+    { title: 'environment', text: ({ environment }) => environment ?? '' },
+    { title: 'host', text: ({ host }) => host ?? '' },
+  ];
+}
+
+function statusOf({ status, checksum }: HistoryEntry, { style }: Screen): string {
+  if (checksum === 'edited') return style('red', 'edited');
+  return status === 'applied' ? status : style(status === 'pending' ? 'yellow' : 'red', status);
+}
+
+// UTC, like the names of the migrations.
+function secondsOf(date: Date): string {
+  return date.toISOString().replace('T', ' ').slice(0, 19);
+}
+
+/** Whether code and database match, what does not, and what mends it. */
+export function statusText(status: Status, screen: Screen): string {
+  const { database, inSync, revision, head, findings, lock } = status;
+  const verdict = inSync ? screen.style('green', 'in sync') : screen.style('red', 'not in sync');
+  const holder =
+    lock && `The migration lock is held by pid ${lock.pid} (${lock.application ?? 'not visible to this role'}, ${lock.host ?? 'local'}).`;
+  const where = revision === head ? `at ${revision ?? 'base'} (head)` : `at ${revision ?? 'base'}, head is ${head ?? 'base'}`;
+  return [
+    `The database "${database}" is ${verdict}: ${where}.`,
+    ...(holder ? [holder] : []),
+    ...findings.map((finding) => findingText(finding, screen)),
+  ].join('\n');
+}

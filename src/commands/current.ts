@@ -1,0 +1,39 @@
+import type { Options } from '../config/index.js';
+import { readState } from '../read-state.js';
+import { openDatabase, runCall } from '../run-call.js';
+import { waitForHead } from '../wait-for-head.js';
+
+export interface CurrentOptions {
+  /** Returns only once the database is at head, for init containers and scripts. */
+  readonly wait?: boolean | undefined;
+}
+
+/** Where a database stands. */
+export interface Current {
+  readonly database: string;
+  /** The newest applied migration; undefined at base. */
+  readonly revision: string | undefined;
+  /** The newest migration of this code. */
+  readonly head: string | undefined;
+  readonly isHead: boolean;
+  readonly pendingCount: number;
+}
+
+/**
+ * Tells where the database stands: one connection and one round trip, takes no lock, writes nothing. With `wait` it returns once somebody else
+ * has brought the database to head, and throws EM_WAIT_TIMEOUT when `timeouts.lockMs` have passed without progress.
+ */
+export async function current(options: Options, { wait }: CurrentOptions = {}): Promise<Current> {
+  return await runCall({ ...options, mode: wait ? 'wait' : 'verify' }, async (call) => {
+    await using opened = await openDatabase(call);
+    const state = await readState(opened);
+    const { pending, ahead, revision } = wait && !state.inSync ? await waitForHead({ ...opened, state }) : state;
+    return Object.freeze({
+      database: opened.history.facts.database,
+      revision,
+      head: opened.migrations.at(-1)?.name,
+      isHead: pending.length === 0 && ahead.length === 0,
+      pendingCount: pending.length,
+    });
+  });
+}

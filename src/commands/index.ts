@@ -1,0 +1,6 @@
+export { current, type Current, type CurrentOptions } from './current.js';
+export { downgrade, type DowngradeOptions, type DowngradeQuestion } from './downgrade.js';
+export { history, type HistoryEntry, type HistoryOptions } from './history.js';
+export { status, type MendableFinding, type Status } from './status.js';
+export { upgrade, type UpgradeOptions } from './upgrade.js';
+export type { Target } from '../plan.js';

@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'vitest';
+import { verbs } from '../../src/cli/commands.js';
+import { poll, waitUntilRuns } from '../support/boot.js';
+import { runCli, startCli } from '../support/cli.js';
+import { atBase, atHead, contentsOf, makeProject, names } from '../commands/fixture.js';
+
+/** A project, and the command line in it. */
+async function makeCli(files?: Readonly<Record<string, string>>) {
+  const { database, directory } = await makeProject(files);
+  const env = { DATABASE_URL: database.url, NODE_ENV: 'production' };
+  const run = async (...args: string[]) => await runCli([...args, '--migrations', directory], { env });
+  return { database, directory, env, run };
+}
+
+describe('the verbs', () => {
+  test('go up, tell where the database stands, and go down again', async () => {
+    const { database, run } = await makeCli();
+    expect(await run('current')).toMatchObject({ code: 0, stdout: 'base (4 pending)\n' });
+    const upgraded = await run('upgrade', '+3');
+    expect(upgraded).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Applied: 3, in \d+ ms\.\nThe database was at base and is at 03_index\.js now\.\n$/) as string,
+    });
+    expect(upgraded.stderr).toMatch(/^1\/3 01_orders\.js\n1\/3 01_orders\.js applied in \d+ ms\n2\/3/);
+    expect(await run('status')).toMatchObject({ code: 78, stdout: expect.stringContaining('$ ensure-migrated upgrade\n') as string });
+    expect(await run('upgrade')).toMatchObject({ code: 0 });
+    expect(await run('current')).toMatchObject({ code: 0, stdout: `${names[3]} (head)\n` });
+    expect(await run('status')).toMatchObject({ code: 0, stdout: expect.stringContaining('in sync: at 04_notes.up.sql (head)') as string });
+    expect(await run('downgrade', '-1', '--yes')).toMatchObject({ code: 0, stdout: expect.stringContaining('Taken back: 1') as string });
+    expect(await run('downgrade', 'base', '--yes')).toMatchObject({ code: 0 });
+    expect(await contentsOf(database)).toEqual(atBase);
+    expect(await run('upgrade', 'head')).toMatchObject({ code: 0 });
+    expect(await contentsOf(database)).toEqual(atHead);
+  });
+
+  test('print tables that fit into 80 columns, and all of it with --verbose', async () => {
+    const { run } = await makeCli();
+    await run('upgrade', '+2');
+    const { stdout } = await run('history');
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.map((line) => line.split(/\s{2,}/)[1])).toEqual(['status', 'applied', 'applied', 'pending', 'pending']);
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
+    expect((await run('history', '--verbose')).stdout).toMatch(/02_total\.js +applied .* run +same +may run/);
+    expect(stdout).not.toContain('\u001b');
+  });
+
+  test('print JSON, errors too, with nothing else on stdout', async () => {
+    const { run } = await makeCli();
+    expect(JSON.parse((await run('upgrade', '--json')).stdout)).toMatchObject({ status: 'migrated', to: names[3] });
+    expect(JSON.parse((await run('status', '--json')).stdout)).toMatchObject({ inSync: true, pending: [] });
+    const failed = await run('upgrade', 'nonsense', '--json');
+    expect(failed.code).toBe(78);
+    expect(JSON.parse(failed.stdout)).toMatchObject({ error: { code: 'EM_PLAN_REFUSED', remedy: expect.any(String) as string } });
+  });
+
+  test('do not ask where nobody sits at a terminal: the downgrade is refused', async () => {
+    const { database, run } = await makeCli();
+    await run('upgrade');
+    const refused = await run('downgrade', '-1');
+    expect(refused).toMatchObject({ code: 78, stdout: '' });
+    expect(refused.stderr).toMatch(/^EM_NOT_CONFIRMED: nobody has confirmed that 04_notes\.up\.sql [^\n]+\n.*--yes/);
+    expect(await contentsOf(database)).toEqual(atHead);
+  });
+
+  test.each(verbs.map(({ name }) => name))('%s explains itself with an example', async (name) => {
+    const { code, stdout } = await runCli([name, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Examples:\n  ensure-migrated ${name}`);
+  });
+});
+
+describe('what makes no sense ends with 78 and says what would', () => {
+  test.each([
+    [['upgarde'], /Did you mean upgrade\?/],
+    [['upgrade', '--jsn'], /Did you mean --json\?/],
+    [['upgrade', 'one', 'two'], /too many arguments/],
+    [['downgrade'], /missing required argument 'target'/],
+    [[], /Usage: ensure-migrated/],
+  ])('%j', async (args, says) => {
+    const { code, stdout, stderr } = await runCli(args);
+    expect(code).toBe(78);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(says);
+  });
+
+  test('a connection that is none, in one sentence without its password', async () => {
+    const { code, stderr } = await runCli(['status', '--connection', 'nonsense://me:hunter2@here/there']);
+    expect(code).toBe(78);
+    expect(stderr).toMatch(/^EM_CONFIG_INVALID: /);
+    expect(stderr).not.toContain('hunter2');
+  });
+
+  test('a server that is not there is waited for, which is told on stderr', async () => {
+    const { directory } = await makeCli();
+    const script = startCli(['current', '--migrations', directory], { env: { PGHOST: '127.0.0.1', PGPORT: '1' } });
+    await poll(() => Promise.resolve(script.stderr.includes('waiting for the server: ') || undefined));
+    expect((await script.kill()).stdout).toBe('');
+  });
+});
+
+test('SIGTERM in the middle of an upgrade rolls back, and ends the process by that signal', async () => {
+  const slow = `export const up = async (knex) => { await knex.schema.createTable('half', (t) => t.integer('id')); await knex.raw('select pg_sleep(300)'); };
+    export const down = async () => undefined;`;
+  const { database, directory, env } = await makeCli({ '05_slow.js': slow });
+  const script = startCli(['upgrade', '--migrations', directory], { env });
+  await waitUntilRuns(database, 'pg_sleep');
+  script.signal('SIGTERM');
+  expect(await script.ended).toMatchObject({ signal: 'SIGTERM' });
+  expect(await contentsOf(database)).toEqual(atHead);
+  expect(await database.query(`select to_regclass('half') as half`)).toEqual([{ half: null }]);
+});

@@ -1,0 +1,192 @@
+import { describe, expect, test } from 'vitest';
+import { downgrade, history, upgrade, type Target } from '../../src/commands/index.js';
+import { ensureMigrated, type Options } from '../../src/index.js';
+import { poll, startBoot } from '../support/boot.js';
+import { runKnex } from '../support/knex-cli.js';
+import { atBase, atHead, contentsOf, makeProject, names } from './fixture.js';
+
+const yes = true;
+
+describe('downgrade', () => {
+  test.each<[string, Target, number]>([
+    ['one step', { steps: 1 }, 3],
+    ['three steps, one of them outside a transaction', { steps: 3 }, 1],
+    ['a name, which stays applied', { to: names[1] }, 2],
+    ['a part of a name', { to: 'orders' }, 1],
+    ['base', 'base', 0],
+  ])('takes back %s, newest first, and up again', async (_what, target, left) => {
+    const { database, options } = await makeProject();
+    await upgrade(options);
+    const outcome = await downgrade(options, { target, yes });
+    expect(outcome).toMatchObject({ status: 'migrated', from: names[3], to: names[left - 1], applied: [] });
+    expect(outcome.reverted?.map(({ name }) => name)).toEqual([...names].reverse().slice(0, 4 - left));
+    const expected = { orders: left > 0 ? 'orders' : null, total: left > 1, index: left > 2 ? 'orders_customer_idx' : null, notes: null };
+    expect(await contentsOf(database)).toEqual({ ...atBase, ...expected, history: left === 0 ? null : names.slice(0, left) });
+    expect(await ensureMigrated(options)).toMatchObject({ status: 'migrated', applied: { length: 4 - left }, findings: [] });
+    expect(await contentsOf(database)).toEqual(atHead);
+    expect(await ensureMigrated(options)).toMatchObject({ status: 'in-sync', findings: [] });
+  });
+
+  test('goes by the order in which they ran, not by name', async () => {
+    const { options } = await makeProject({ '02_total.js': undefined });
+    await upgrade(options);
+    const late = (await makeProject()).directory;
+    await upgrade({ ...options, migrations: late });
+    const outcome = await downgrade({ ...options, migrations: late }, { target: { steps: 1 }, yes });
+    expect(outcome.reverted).toMatchObject([{ name: '02_total.js' }]);
+  });
+
+  test('is in the journal, and knex sees what is left', async () => {
+    const { database, directory, options } = await makeProject({ '04_notes.up.sql': undefined, '04_notes.down.sql': undefined });
+    await upgrade(options);
+    await downgrade(options, { target: { steps: 2 }, yes });
+    const rows = await database.query(
+      `select migration, detail ->> 'direction' as direction, detail ->> 'status' as status from knex_migrations_journal where kind = 'attempt' order by id desc limit 2`,
+    );
+    expect(rows).toEqual([
+      { migration: names[1], direction: 'down', status: 'done' },
+      { migration: names[2], direction: 'down', status: 'done' },
+    ]);
+    expect((await history(options)).map(({ name, status }) => [name, status])).toEqual([
+      [names[0], 'applied'],
+      [names[1], 'pending'],
+      [names[2], 'pending'],
+    ]);
+    const { stdout } = await runKnex('migrate:list', { url: database.url, directory });
+    expect(stdout).toMatch(/Found 1 Completed Migration[^]*01_orders\.js[^]*Found 2 Pending/);
+    expect(await database.query('select name from knex_migrations')).toEqual([{ name: names[0] }]);
+  });
+
+  test.each<[string, Target, string]>([
+    ['more steps than are applied', { steps: 5 }, '5 steps were asked for, and 4 migrations are applied'],
+    ['head', 'head', 'a downgrade does not lead to head'],
+    ['a name that is not applied', { to: 'nonsense' }, "'nonsense' names no migration"],
+  ])('refuses %s, and changes nothing', async (_what, target, message) => {
+    const { database, options } = await makeProject();
+    await upgrade(options);
+    await expect(downgrade(options, { target, yes })).rejects.toMatchObject({
+      code: 'EM_PLAN_REFUSED',
+      message: expect.stringContaining(message) as string,
+    });
+    expect(await contentsOf(database)).toEqual(atHead);
+  });
+
+  test('refuses before the first one where a later one has no down', async () => {
+    const up = `export const up = async (knex) => await knex.schema.alterTable('orders', (t) => t.integer('total'));`;
+    const { database, options } = await makeProject({ '02_total.js': up });
+    await upgrade(options);
+    await expect(downgrade(options, { target: 'base', yes })).rejects.toMatchObject({
+      code: 'EM_PLAN_REFUSED',
+      message: expect.stringContaining('cannot be taken back, since they have no down: 02_total.js') as string,
+    });
+    expect(await contentsOf(database)).toEqual(atHead);
+  });
+
+  test('refuses what is not among the files, by name', async () => {
+    const { database, options } = await makeProject();
+    await upgrade(options);
+    const older = await makeProject({ '04_notes.up.sql': undefined, '04_notes.down.sql': undefined });
+    await expect(downgrade({ ...options, migrations: older.directory }, { target: { steps: 1 }, yes })).rejects.toMatchObject({
+      code: 'EM_PLAN_REFUSED',
+      message: expect.stringContaining('04_notes.up.sql') as string,
+    });
+    expect(await contentsOf(database)).toEqual(atHead);
+  });
+
+  test('at base has nothing to take back', async () => {
+    const { options } = await makeProject();
+    expect(await downgrade(options, { target: 'base', yes })).toMatchObject({ status: 'in-sync', applied: [] });
+  });
+
+  test('a down that fails is rolled back with its history row; what was taken back before it stays so', async () => {
+    const broken = `export const up = async (knex) => await knex.schema.alterTable('orders', (t) => t.integer('total').defaultTo(7));
+      export const down = async (knex) => { await knex.schema.alterTable('orders', (t) => t.dropColumn('total')); await knex.raw('select 1/0'); };`;
+    const { database, directory, options } = await makeProject({ '02_total.js': broken });
+    await upgrade(options);
+    const failing = downgrade(options, { target: 'base', yes });
+    await expect(failing).rejects.toMatchObject({
+      code: 'EM_MIGRATION_FAILED',
+      message: expect.stringContaining(
+        `the down of migration 02_total.js failed at ${directory}/02_total.js:2: division by zero`,
+      ) as string,
+    });
+    expect(await contentsOf(database)).toMatchObject({ history: names.slice(0, 2), total: true, index: null, notes: null, locks: [0] });
+    expect(await ensureMigrated(options)).toMatchObject({ status: 'migrated', applied: [{ name: names[2] }, { name: names[3] }] });
+    expect(await contentsOf(database)).toEqual(atHead);
+  });
+
+  test('a down outside a transaction that stops half-way is unfinished, and nothing runs until that is settled', async () => {
+    const half = `export const config = { transaction: false };
+      export const up = async (knex) => await knex.raw('create index concurrently orders_customer_idx on orders (customer)');
+      export const down = async (knex) => { await knex.raw('alter table orders add column half int'); await knex.raw('select 1/0'); };`;
+    const { database, options } = await makeProject({ '03_index.js': half });
+    await upgrade(options);
+    await expect(downgrade(options, { target: { steps: 2 }, yes })).rejects.toMatchObject({ code: 'EM_MIGRATION_FAILED' });
+    expect(await contentsOf(database)).toMatchObject({ history: names.slice(0, 3), locks: [0] });
+    const unfinished = { code: 'EM_OUT_OF_SYNC', findings: [{ code: 'history-unfinished' }] };
+    await expect(ensureMigrated(options)).rejects.toMatchObject(unfinished);
+    await expect(downgrade(options, { target: { steps: 1 }, yes })).rejects.toMatchObject(unfinished);
+    expect(await contentsOf(database)).toMatchObject({ history: names.slice(0, 3), locks: [0] });
+  });
+});
+
+describe('a downgrade is confirmed', () => {
+  const environment = 'production'; // here it is `test`, where nobody is asked
+  test('by a person, who is told what would be taken back', async () => {
+    const { database, options } = await makeProject();
+    await upgrade(options);
+    const asked: unknown[] = [];
+    const confirm = (answer: boolean) => async (question: unknown) => {
+      asked.push(question);
+      return await Promise.resolve(answer);
+    };
+    await expect(downgrade({ ...options, environment }, { target: { steps: 2 }, confirm: confirm(false) })).rejects.toMatchObject({
+      code: 'EM_NOT_CONFIRMED',
+    });
+    expect(await contentsOf(database)).toEqual(atHead);
+    await downgrade({ ...options, environment }, { target: { steps: 2 }, confirm: confirm(true) });
+    expect(asked).toMatchObject([1, 2].map(() => ({ database: database.name, undone: [names[3], names[2]] })));
+  });
+
+  test('or by nobody: then it is refused, unless the environment is test', async () => {
+    const { database, options } = await makeProject();
+    await upgrade(options);
+    await expect(downgrade({ ...options, environment }, { target: { steps: 1 } })).rejects.toMatchObject({
+      code: 'EM_NOT_CONFIRMED',
+      message: expect.stringContaining(names[3]) as string,
+    });
+    expect(await contentsOf(database)).toEqual(atHead);
+    await expect(downgrade({ ...options, environment: 'test' }, { target: { steps: 1 } })).resolves.toMatchObject({ to: names[2] });
+  });
+
+  test('and refused when the history changes while the question is open', async () => {
+    const { database, options } = await makeProject();
+    await upgrade(options, { target: { steps: 3 } });
+    const confirm = async () => {
+      await upgrade(options);
+      return true;
+    };
+    await expect(downgrade({ ...options, environment }, { target: { steps: 1 }, confirm })).rejects.toMatchObject({
+      code: 'EM_PLAN_REFUSED',
+      message: expect.stringContaining('has changed since') as string,
+    });
+    expect(await contentsOf(database)).toEqual(atHead);
+    expect(await ensureMigrated(options)).toMatchObject({ status: 'in-sync' });
+  });
+});
+
+test('a downgrade waits for a boot that holds the lock, and says so', async () => {
+  const stall = `export const up = async (knex) => await knex.raw("select pg_sleep(case when '" + (process.env.STALL ?? '') + "' = '' then 0 else 300 end)");
+    export const down = async () => undefined;`;
+  const { database, directory, options } = await makeProject({ '05_slow.js': stall });
+  await upgrade(options, { target: { steps: 4 } });
+  const booting = startBoot({ connection: database.url, directory }, { STALL: 'yes' });
+  await booting.waitForEvent('step.started');
+  const events: string[] = [];
+  const onProgress: Options['onProgress'] = ({ event }) => events.push(event);
+  const waiting = downgrade({ ...options, onProgress }, { target: { to: names[2] }, yes });
+  await poll(() => Promise.resolve(events.includes('lock.waiting') || undefined));
+  expect(await contentsOf(database)).toMatchObject({ history: [...names] });
+  await booting.kill();
+  await expect(waiting).resolves.toMatchObject({ to: names[2], reverted: [{ name: names[3] }] });
+});
