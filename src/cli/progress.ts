@@ -11,7 +11,8 @@ export interface Progress {
 
 /** On a terminal one moving line with the time that has passed, and a line for each thing that is done; elsewhere plain lines. */
 export async function tellProgress(stream: NodeJS.WriteStream): Promise<Progress> {
-  return stream.isTTY ? await movingLine(stream) : plainLines(stream);
+  // A terminal that does not know its width has none on which a line could move.
+  return stream.isTTY && stream.columns > 0 ? await movingLine(stream) : plainLines(stream);
 }
 
 function plainLines(stream: NodeJS.WriteStream): Progress {

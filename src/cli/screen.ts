@@ -12,7 +12,7 @@ export interface Screen {
 export function screenOf(stream: NodeJS.WriteStream): Screen {
   const coloured = stream.isTTY && !process.env['NO_COLOR'];
   return {
-    columns: Math.max(40, stream.columns ?? 80),
+    columns: stream.columns > 0 ? stream.columns : 80, // no terminal, or one that does not know
     // Without its own look at the stream, which Node 20 does not know: the decision is made here.
     style: (format, text) => (coloured ? styleText(format, text) : text),
   };
