@@ -1,4 +1,5 @@
 export { ensureMigrated } from './ensure.js';
+export { defineConfig } from './config/index.js';
 export { createProbe, type Probe } from './probe.js';
 export { isMigrationError, MigrationError, type ErrorCode } from './errors.js';
 export type { AppliedMigration, Outcome } from './outcome.js';

@@ -9,10 +9,10 @@ import { root } from './support/majors.js';
 const floors = [
   'finding sql embedded-binaries',
   'errors',
-  'config',
+  'config import-file',
   'log',
   'call',
-  'session source embedded',
+  'session source embedded config-file',
   'history',
   'lock watch answers',
   'state',
@@ -29,7 +29,7 @@ const floors = [
 // What only some units may reach at run time (the types of a package are free). `lazy`: it costs boot time, so it is loaded on first use.
 const doors: readonly Door[] = [
   { to: ['pg'], only: ['session'] },
-  { to: ['knex'], only: ['session'], lazy: true },
+  { to: ['knex'], only: ['session', 'config-file'], lazy: true },
   { to: ['pino'], only: ['log'], lazy: true },
   { to: ['p-retry'], only: ['session', 'lock', 'apply'], lazy: true },
   { to: ['libpg-query'], only: ['source'], lazy: true },

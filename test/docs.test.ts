@@ -136,7 +136,7 @@ describe('in all pages', () => {
     const variables = Object.values(optionTable).flatMap((row): readonly string[] => ('environment' in row ? row.environment : []));
     expect(missingFrom(quoted(text, /\btimeouts\.(\w+)/g), Object.keys(timeoutTable))).toEqual([]);
     expect(missingFrom(quoted(text, /\bmigrations\.([a-z]\w+)/gi), Object.keys(migrationsTable))).toEqual([]);
-    expect(missingFrom(quoted(text, /\bconfig\.([a-z]+)\b(?!\.)/g), ['transaction', 'breaking', 'requires', 'ts'])).toEqual([]);
+    expect(missingFrom(quoted(text, /\bconfig\.([a-z]+)\b(?!\.)/g), ['transaction', 'breaking', 'requires', 'ts', 'js'])).toEqual([]);
     expect(missingFrom(quoted(text, /\b(ENSURE_MIGRATED_\w+)/g), variables)).toEqual([]);
     const findings = [...Object.keys(ruleTable), ...quoted(sourceText, /\bcode: '([a-z]+-[a-z-]+)'/g)];
     expect(missingFrom(quoted(prose, /`((?:history|schema|verify|migration|sql|source)-[a-z-]+)`/g), findings)).toEqual([]);

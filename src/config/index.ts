@@ -1,7 +1,10 @@
-export type { Connect, ConnectionInput, PgConfig } from './connection.js';
+export { knexClientOf, type Connect, type ConnectionInput, type PgConfig } from './connection.js';
+export { nodeEnvironment, variableOf } from './environment.js';
 export type { MigrationHook, MigrationHooks, MigrationsConfig, MigrationsInput } from './migrations.js';
 export type { MigrationModule, MigrationModules, MigrationSource } from './modules.js';
-export type { Check, CheckContext, Expectation, Logger, Mode, Options, ProgressEvent } from './options.js';
-export { resolveConfig, type Config } from './resolve.js';
+export { defineConfig, type Check, type CheckContext, type Expectation, type Logger } from './options.js';
+export type { Mode, Options, ProgressEvent } from './options.js';
+export { problemsOf, resolveConfig, type Config } from './resolve.js';
 export { ruleTable, type Rule, type RuleSetting, type RulesInput } from './rules.js';
 export type { Timeouts } from './timeouts.js';
+export { isObject, kindOf } from './values.js';

@@ -81,3 +81,8 @@ export interface Options {
   /** Called with every event that is logged. What it throws is reported as a process warning. */
   readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
+
+/** Gives the options back as they are: for the types, in an ensure-migrated.config file. */
+export function defineConfig(options: Options): Options {
+  return options;
+}

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { Knex } from 'knex';
 import { MigrationError } from '../errors.js';
 import { connectionOfKnex, hasPgVariables, knexClientOf, type Connect } from './connection.js';
+import { variableOf } from './environment.js';
 import { migrationsTable, readInheritedMigrations, settleMigrations, type MigrationsConfig } from './migrations.js';
 import type { Check, Expectation, Logger, Mode, Options, ProgressEvent } from './options.js';
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
@@ -50,6 +51,22 @@ export function resolveConfig(options: Options = {}): Config {
   return Object.freeze(config);
 }
 
+/**
+ * What is wrong with options by themselves, one problem a line: the environment is not read, and a database need not be named. For options
+ * whose place (a file) is to be named.
+ */
+export function problemsOf(options: unknown): readonly string[] {
+  const problems: string[] = [];
+  const place = { path: '', problems };
+  if (!isObject(options)) return [`expected an object of options; got ${kindOf(options)}`];
+  refuseUnknownKeys(options, suggestible(), place);
+  for (const name of optionNames) if (options[name] !== undefined) optionTable[name].read(options[name], { path: name, problems });
+  const { knex, connection } = options;
+  if (knex !== undefined && connection !== undefined) problems.push(twoConnections);
+  readInheritedMigrations(knexClientOf(knex)?.config.migrations, { path: 'knex.migrations', problems });
+  return problems;
+}
+
 function invalid(problems: readonly string[]): MigrationError {
   return new MigrationError('EM_CONFIG_INVALID', ['the options are not valid:', ...problems].join('\n  '));
 }
@@ -73,7 +90,7 @@ function readOption(name: keyof Options, options: Options, problems: string[]): 
   const row: OptionRow = optionTable[name];
   if (options[name] !== undefined) return row.read(options[name], { path: name, problems });
   if (name === 'connection' && options.knex !== undefined) return undefined; // an option beats the environment
-  const variable = row.environment?.find((each) => process.env[each]); // set to nothing, as compose files do, is not set
+  const variable = variableOf(name);
   if (variable !== undefined) return row.read(process.env[variable], { path: `${variable} (environment)`, problems });
   return row.default === undefined ? undefined : row.read(row.default, { path: name, problems });
 }
@@ -92,9 +109,10 @@ function suggestible(): string[] {
 
 const connectionNames = ['connectionString', 'host', 'port', 'user', 'password', 'database', 'ssl'].map((key) => `connection.${key}`);
 
+const twoConnections = 'knex: expected alone; got it together with connection';
+
 function connectionOf(options: Options, asked: Asked, problems: string[]): Connect {
-  if (options.knex !== undefined && options.connection !== undefined)
-    problems.push('knex: expected alone; got it together with connection');
+  if (options.knex !== undefined && options.connection !== undefined) problems.push(twoConnections);
   if (asked.knex) return connectionOfKnex(asked.knex);
   if (asked.connection) return asked.connection;
   if (hasPgVariables(process.env)) return () => Promise.resolve({});

@@ -1,7 +1,5 @@
-import { createRequire } from 'node:module';
-import { dirname, extname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { isMigrationError, MigrationError } from '../errors.js';
+import { isMigrationError } from '../errors.js';
+import { importFile } from '../import-file.js';
 import type { FileEntry } from './files.js';
 import { loadFailure } from './invalid.js';
 import type { Listed, LoadedMigration } from './migration.js';
@@ -11,64 +9,13 @@ import { loadSql } from './sql-file.js';
 /** Loads one file: reads a .sql, imports all else. Runs the module's top level. Throws EM_MIGRATION_INVALID, EM_TYPESCRIPT_UNSUPPORTED. */
 export async function loadFile(listed: Listed & { readonly file: string }, entry: FileEntry): Promise<LoadedMigration> {
   if (listed.name.endsWith('.sql')) return loadSql(listed, entry);
-  return shapeModule({ listed, exports: await importFile(listed), knexEntry: entry });
+  return shapeModule({ listed, exports: await importModule(listed), knexEntry: entry });
 }
 
-async function importFile({ name, file }: { readonly name: string; readonly file: string }): Promise<unknown> {
+async function importModule({ name, file }: { readonly name: string; readonly file: string }): Promise<unknown> {
   try {
-    return await importAny(file);
+    return await importFile(file);
   } catch (cause) {
     throw isMigrationError(cause, 'EM_TYPESCRIPT_UNSUPPORTED') ? cause : loadFailure({ name, file }, cause);
   }
-}
-
-// Node first, so that its own type stripping and every registered loader (tsx, ts-node, swc) have their say; then what
-// `node -r ts-node/register` or `coffeescript/register` left for require(); then tsx, for TypeScript only.
-async function importAny(file: string): Promise<unknown> {
-  try {
-    return await import(pathToFileURL(file).href);
-  } catch (error) {
-    if (isUnknown(error) && hooks.has(extname(file))) return createRequire(file)(file);
-    if (!/\.[cm]?ts$/.test(file) || !(isUnknown(error) || isBeyondNode(error))) throw error;
-    return await importByTsx(file, error);
-  }
-}
-
-// As the process had them before we loaded a migration: tsx leaves hooks of its own behind, which serve only what it loads.
-const hooks = new Set(Object.keys(createRequire(import.meta.url).extensions));
-
-function isUnknown(error: unknown): boolean {
-  return (error as { code?: unknown } | null | undefined)?.code === 'ERR_UNKNOWN_FILE_EXTENSION';
-}
-
-// Enums, `import './x.js'` for x.ts, exports in a .cts and TypeScript inside node_modules are beyond Node's type stripping.
-function isBeyondNode(error: unknown): boolean {
-  const { code } = (error ?? {}) as { code?: unknown }; // anything may be thrown
-  return error instanceof SyntaxError || code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING';
-}
-
-async function importByTsx(file: string, nodeError: unknown): Promise<unknown> {
-  const tsx = [file, join(process.cwd(), 'package.json'), import.meta.url].map(findTsx).find((found) => found !== undefined);
-  if (tsx === undefined) throw isUnknown(nodeError) ? unsupported(file, nodeError) : nodeError;
-  const { tsImport } = (await import(pathToFileURL(tsx).href)) as { tsImport(url: string, parentUrl: string): Promise<unknown> };
-  return await tsImport(pathToFileURL(file).href, import.meta.url);
-}
-
-// By its package.json: import.meta.resolve takes no parent without a flag, and require.resolve gives the CommonJS build, which
-// cannot be imported (tsx 4.23 looks for its own files in the wrong directory then).
-function findTsx(from: string): string | undefined {
-  try {
-    const require = createRequire(from);
-    const path = require.resolve('tsx/package.json');
-    const { exports } = require(path) as { exports: Record<string, { import?: { default?: string } }> };
-    return join(dirname(path), exports['./esm/api']?.import?.default ?? 'dist/esm/api/index.mjs');
-  } catch {
-    return undefined;
-  }
-}
-
-function unsupported(file: string, cause: unknown): MigrationError {
-  return new MigrationError('EM_TYPESCRIPT_UNSUPPORTED', `${file} is TypeScript, which Node ${process.version} cannot load by itself.`, {
-    cause,
-  });
 }

@@ -1,0 +1,86 @@
+/** The configuration of a project in a file, for the command line and the vitest setup. `ensureMigrated()` reads no file. */
+import { existsSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { isObject, kindOf, knexClientOf, problemsOf, type Options } from '../config/index.js';
+import { isMigrationError, messageOf, MigrationError } from '../errors.js';
+import { importFile } from '../import-file.js';
+import { optionsOfKnexfile } from './knexfile.js';
+import { layOver } from './layers.js';
+import { anchorMigrations } from './paths.js';
+
+export interface ConfigRequest {
+  /** Where the file is looked for: here, not above. */
+  readonly directory: string;
+  /** This file, as a path from `directory`, instead of the one that is found. One whose name begins with `knexfile` is read as such. */
+  readonly file?: string | undefined;
+  /** A flag, too: the option of this name, and the section of a knexfile; default NODE_ENV, then `development`, as knex has it. */
+  readonly environment?: string | undefined;
+  /** What was said on the command line. */
+  readonly flags?: Options | undefined;
+}
+
+export interface ConfigFile {
+  /** Absolute; undefined where there is none, and the options are the flags alone. */
+  readonly file: string | undefined;
+  /** The flags over what the environment leaves of the file. A verb resolves them to flags, environment, file, defaults, in that order. */
+  readonly options: Options;
+}
+
+const extensions = ['js', 'mjs', 'cjs', 'ts', 'mts', 'cts'];
+const names = ['ensure-migrated.config', 'knexfile'].flatMap((name) => extensions.map((extension) => `${name}.${extension}`));
+
+/** The file that configures the project in this directory: ensure-migrated.config.*, else a knexfile. Absolute. */
+export function findConfigFile(directory: string): string | undefined {
+  return names.map((name) => resolve(directory, name)).find((file) => existsSync(file));
+}
+
+/** Whether knex would read it: by its name. */
+export function isKnexfile(file: string): boolean {
+  return basename(file).startsWith('knexfile');
+}
+
+/**
+ * Loads the project's configuration and lays it below the flags and the environment. Runs the file; opens no connection. Relative paths of
+ * migrations in it count from its own directory, wherever the command was started. Throws EM_CONFIG_INVALID, which names the file, and
+ * EM_TYPESCRIPT_UNSUPPORTED. That there is no file is no error, unless one was named.
+ */
+export async function loadConfigFile({ directory, file: named, environment, ...request }: ConfigRequest): Promise<ConfigFile> {
+  const flags = { ...(environment !== undefined && { environment }), ...request.flags };
+  const file = named === undefined ? findConfigFile(directory) : resolve(directory, named);
+  if (file === undefined) return Object.freeze({ file, options: flags });
+  const options = await naming(file, async () => {
+    const own = await loadOptions(file, environment);
+    const { beneath, all } = await layOver(own, flags);
+    const problems = problemsOf(beneath);
+    if (problems.length > 0) throw new Error(['its options are not valid:', ...problems].join('\n  '));
+    return all;
+  });
+  return Object.freeze({ file, options });
+}
+
+async function loadOptions(file: string, environment: string | undefined): Promise<Options> {
+  const value = await valueOf(await importFile(file));
+  if (!isObject(value)) throw new Error(`it should export an object of options, or a function that gives one; it exports ${kindOf(value)}`);
+  const directory = dirname(file);
+  if (isKnexfile(file)) return await optionsOfKnexfile(value, { directory, environment });
+  const migrations = anchorMigrations(value, directory);
+  return { ...value, ...(migrations !== undefined && { migrations }) };
+}
+
+// The default export; two defaults deep, since a TypeScript default export that was compiled to CommonJS is imported as `default.default`.
+async function valueOf(exports: unknown): Promise<unknown> {
+  let value = exports;
+  for (let depth = 0; depth < 2 && isObject(value) && value['default'] !== undefined; depth++) value = value['default'];
+  return typeof value === 'function' && knexClientOf(value) === undefined ? await (value as () => unknown)() : value;
+}
+
+async function naming<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (isMigrationError(cause)) throw cause;
+    const remedy = `Correct ${file}, or name another file.`;
+    const what = existsSync(file) ? messageOf(cause).replace(/\.$/, '') : 'there is no such file';
+    throw new MigrationError('EM_CONFIG_INVALID', `${file}: ${what}.`, { cause, remedy });
+  }
+}

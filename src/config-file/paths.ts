@@ -1,0 +1,25 @@
+import { resolve } from 'node:path';
+import { isObject, type Options } from '../config/index.js';
+
+const sources = ['directory', 'modules', 'migrationSource'];
+
+/**
+ * The option `migrations` of a file with its relative paths made absolute from the file's directory; the default directory is there too.
+ * What is no path is left as it is, for resolveConfig to judge. With `knex` nothing is added: its own configuration says where they are.
+ */
+export function anchorMigrations({ migrations, knex }: Options, base: string): Options['migrations'] {
+  if (migrations === undefined) return knex === undefined ? resolve(base, 'migrations') : undefined;
+  if (!isObject(migrations) || migrations instanceof URL) return anchorDirectory(migrations, base) as Options['migrations'];
+  const isPlaced = sources.some((key) => migrations[key] !== undefined && migrations[key] !== null);
+  return {
+    ...migrations,
+    ...(migrations['directory'] !== undefined && { directory: anchorDirectory(migrations['directory'], base) }),
+    ...(typeof migrations['stub'] === 'string' && { stub: resolve(base, migrations['stub']) }),
+    ...(!isPlaced && knex === undefined && { directory: resolve(base, 'migrations') }),
+  } as Options['migrations'];
+}
+
+function anchorDirectory(value: unknown, base: string): unknown {
+  if (Array.isArray(value)) return value.map((each) => anchorDirectory(each, base));
+  return typeof value === 'string' && value !== '' && !value.startsWith('file:') ? resolve(base, value) : value;
+}
