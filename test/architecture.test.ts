@@ -16,7 +16,7 @@ const floors = [
   'history',
   'lock watch answers',
   'state',
-  'outcome read-state plan checks schema',
+  'outcome read-state plan checks schema loss',
   'apply adopt drift verify wait-for-head',
   'run-call',
   'under-lock',

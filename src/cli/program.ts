@@ -1,11 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import { createInterface } from 'node:readline/promises';
 import type { Options } from '../config/index.js';
+import { loadConfigFile } from '../config-file/index.js';
 import { isMigrationError, messageOf, type MigrationError } from '../errors.js';
 import { verbs } from './commands.js';
 import { tellProgress } from './progress.js';
 import { screenOf } from './screen.js';
-import type { Input, Told, Verb } from './verb.js';
+import { flagText, type Input, type Told, type Verb } from './verb.js';
 
 /** The streams of a process. */
 export interface Terminal {
@@ -20,6 +21,8 @@ const invalidUsage = 78;
 export const commonFlags: Readonly<Record<string, string>> = {
   '--connection <url>': 'The database. Default: DATABASE_URL, or the PG* variables.',
   '--migrations <directory>': 'The migrations. Default: ./migrations.',
+  '-c, --config <file>': 'The configuration file. Default: ensure-migrated.config.*, else a knexfile.',
+  '--env <name>': 'The environment: the section of a knexfile, and the name that is recorded. Default: NODE_ENV.',
   '--json': 'Print the result, or the error, as JSON.',
 };
 
@@ -72,7 +75,8 @@ async function runVerb(verb: Verb, { args, flags }: Omit<Input, 'ask'>, terminal
   const json = flags['json'] === true;
   const ask = stdin.isTTY && !json ? async (question: string) => await askYesOrNo(question, terminal) : undefined;
   try {
-    const told = await verb.run({ ...optionsOf(flags), logger: false, onProgress: progress.onProgress }, { args, flags, ask });
+    const options = await optionsOf({ flags });
+    const told = await verb.run({ ...options, logger: false, onProgress: progress.onProgress }, { args, flags, ask });
     progress.end();
     stdout.write(`${json ? jsonOf(told) : told.text(screenOf(stdout))}\n`);
     return told.exitCode ?? 0;
@@ -85,8 +89,12 @@ async function runVerb(verb: Verb, { args, flags }: Omit<Input, 'ask'>, terminal
   }
 }
 
-function optionsOf({ connection, migrations }: Input['flags']): Options {
-  return { ...(typeof connection === 'string' && { connection }), ...(typeof migrations === 'string' && { migrations }) };
+async function optionsOf(input: Pick<Input, 'flags'>): Promise<Options> {
+  const given = (name: string) => flagText(input, name);
+  const [connection, migrations] = [given('connection'), given('migrations')];
+  const flags = { ...(connection && { connection }), ...(migrations && { migrations }) };
+  const request = { directory: process.cwd(), file: given('config'), environment: given('env'), flags };
+  return (await loadConfigFile(request)).options;
 }
 
 function jsonOf({ result }: Told): string {

@@ -33,3 +33,9 @@ export interface Told {
   /** Default 0. */
   readonly exitCode?: 0 | 78;
 }
+
+/** The value of a flag that takes one, when it was given. */
+export function flagText({ flags }: Pick<Input, 'flags'>, name: string): string | undefined {
+  const value = flags[name];
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,8 +1,10 @@
 /** The migrations of the code: listed by name and checksum, imported only on need. The only door of this room. */
 import type { SqlScript } from './migration.js';
+import type { Dropped } from './dropped.js';
 import type { Misplaced, ScriptStatement } from './sql-script.js';
 import type { StatementSummary } from './statement.js';
 
+export type { Dropped } from './dropped.js';
 export { listMigrations } from './list.js';
 export { lineAt, migrationId, recordedName } from './migration.js';
 export type { LoadedMigration, Migration, MigrationCode, MigrationSettings, SqlScript } from './migration.js';
@@ -37,4 +39,9 @@ export async function findNonTransactional(script: SqlScript): Promise<Misplaced
 /** Describes one statement for the journal, without any of its values. Loads the parser; what that cannot read is of kind `other`. */
 export async function describeStatement(text: string): Promise<StatementSummary> {
   return await (await import('./statement.js')).describeStatement(text);
+}
+
+/** What with rows in it the statements of a text destroy. Loads the parser; gives nothing for a text that it cannot read. */
+export async function findDropped(text: string): Promise<Dropped[]> {
+  return await (await import('./dropped.js')).findDropped(text);
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { verbs } from '../../src/cli/commands.js';
 import { poll, waitUntilRuns } from '../support/boot.js';
 import { runCli, startCli } from '../support/cli.js';
+import { makeDirectory } from '../support/directories.js';
 import { atBase, atHead, contentsOf, makeProject, names } from '../commands/fixture.js';
 
 /** A project, and the command line in it. */
@@ -108,4 +109,17 @@ test('SIGTERM in the middle of an upgrade rolls back, and ends the process by th
   expect(await script.ended).toMatchObject({ signal: 'SIGTERM' });
   expect(await contentsOf(database)).toEqual(atHead);
   expect(await database.query(`select to_regclass('half') as half`)).toEqual([{ half: null }]);
+});
+
+test('the configuration file of the working directory is read, below the environment and the flags', async () => {
+  const { database, directory } = await makeCli();
+  const project = await makeDirectory({
+    'ensure-migrated.config.mjs': `export default { connection: 'postgres://nobody@127.0.0.1:1/nothing', migrations: { directory: ${JSON.stringify(directory)}, tableName: 'moved' } };`,
+  });
+  expect(await runCli(['upgrade'], { cwd: project, env: { DATABASE_URL: database.url } })).toMatchObject({ code: 0 });
+  expect(await database.query('select count(*)::int as count from moved')).toEqual([{ count: 4 }]);
+  const broken = await makeDirectory({ 'other.mjs': 'export default 7;' });
+  const { code, stderr } = await runCli(['upgrade', '--config', 'other.mjs'], { cwd: broken });
+  expect(code).toBe(78);
+  expect(stderr).toMatch(/^EM_CONFIG_INVALID: .*other\.mjs: it should export an object/);
 });
