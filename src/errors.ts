@@ -1,9 +1,11 @@
 import { errorsOf, type Finding } from './finding.js';
 import { redact } from './sql.js';
 
+/** What a process should end with: 75 try again later, 78 a person must act, 143 stopped by a signal. */
+export type ExitCode = 75 | 78 | 143;
+
 interface Row {
-  /** The exit code of the command line: 75 try again later, 78 a person must act, 143 stopped by a signal. */
-  readonly exit: 75 | 78 | 143;
+  readonly exit: ExitCode;
   readonly remedy: string;
 }
 
@@ -45,6 +47,8 @@ export interface ErrorDetails {
   readonly findings?: readonly Finding[];
   /** Replaces the table's remedy where more is known. */
   readonly remedy?: string;
+  /** Replaces the table's exit code, and with it `retryable`, where more is known. */
+  readonly exit?: ExitCode;
   /** What had been done when it failed; of the shape of an Outcome. */
   readonly outcome?: unknown;
 }
@@ -58,8 +62,8 @@ export class MigrationError extends Error {
   readonly remedy: string;
   /** Whether the same call may succeed later without anyone acting. */
   readonly retryable: boolean;
-  /** The exit code that a process should end with: 75, 78, or 143. */
-  readonly exitCode: number;
+  /** The exit code that a process should end with. */
+  readonly exitCode: ExitCode;
   readonly findings: readonly Finding[];
   readonly outcome: unknown;
   readonly [brand] = true;
@@ -69,8 +73,8 @@ export class MigrationError extends Error {
     super(`${redact(message)}\n  ${remedy}`, details.cause === undefined ? {} : { cause: redactCause(details.cause) });
     this.code = code;
     this.remedy = remedy;
-    this.retryable = errorTable[code].exit === 75;
-    this.exitCode = errorTable[code].exit;
+    this.exitCode = details.exit ?? errorTable[code].exit;
+    this.retryable = this.exitCode === 75;
     this.findings = details.findings ?? [];
     this.outcome = details.outcome;
   }

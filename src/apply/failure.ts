@@ -1,4 +1,4 @@
-import { errorTable, isMigrationError, messageOf, MigrationError, sqlStateOf, type ErrorCode } from '../errors.js';
+import { errorTable, isMigrationError, messageOf, MigrationError, sqlStateOf, type ErrorCode, type ErrorDetails } from '../errors.js';
 import { TransactionBroken, type Failure } from '../session/index.js';
 import type { Applying, Run } from './applying.js';
 import { placeOf } from './place.js';
@@ -77,19 +77,29 @@ export function notCommitted(runs: readonly Run[], error: unknown): Promise<Migr
     `the COMMIT of ${names} failed, nothing of it was applied: ${said} (SQLSTATE ${sqlStateOf(error)})`,
     ...detailsOf(error as ServerError),
   ];
-  return Promise.resolve(new MigrationError('EM_NOT_COMMITTED', lines.join('\n  '), { cause: error }));
+  return Promise.resolve(new MigrationError('EM_NOT_COMMITTED', lines.join('\n  '), { cause: error, ...afterRefusedCommit(error) }));
+}
+
+// Connection exceptions, rollbacks of the server's own, want of resources, an operator, the system: the same COMMIT may pass later.
+const passing = /^(08|40|53|57|58)/;
+
+function afterRefusedCommit(error: unknown): Pick<ErrorDetails, 'exit' | 'remedy'> {
+  if (passing.test(sqlStateOf(error) ?? '')) return {};
+  const remedy = 'Correct the migration, or the data that it meets, then start the service again: the migration was not applied.';
+  return { exit: 78, remedy };
 }
 
 function named(error: MigrationError, { step }: Run): MigrationError {
   const said = withoutSql(error);
   const prefix = said.startsWith(step.name) || said.includes(`migration ${step.name} `) ? '' : `${step.name}: `;
   if (prefix === '' && said === error.message) return error;
-  const { code, remedy, findings, outcome, cause } = error;
+  const { code, remedy, exitCode: exit, findings, outcome, cause } = error;
   return new MigrationError(code, `${prefix}${said.replace(`\n  ${remedy}`, '')}`, {
     cause: cause ?? error,
     findings,
     outcome,
     remedy,
+    exit,
   });
 }
 

@@ -32,9 +32,9 @@ describe('a COMMIT that fails is reported as not applied, and is not:', () => {
     expect(error.message.split('\n  ')).toEqual([
       `the COMMIT of ${names} failed, nothing of it was applied: insert or update on table "child" violates foreign key constraint "child_id_fkey" (SQLSTATE 23503)`,
       'detail: Key (id)=(999) is not present in table "patients".',
-      'Mend what the server reported, then start the service again: the migration was not applied.',
+      'Correct the migration, or the data that it meets, then start the service again: the migration was not applied.',
     ]);
-    expect(error).toMatchObject({ code: 'EM_NOT_COMMITTED', retryable: true, outcome: { applied: [] } });
+    expect(error).toMatchObject({ code: 'EM_NOT_COMMITTED', retryable: false, exitCode: 78, outcome: { applied: [] } });
     expect(await scene.aftermath()).toMatchObject({ ...untouched, owner: { state: 'failed', errorCode: 'EM_NOT_COMMITTED' } });
     await scene.heal();
   });
@@ -42,7 +42,7 @@ describe('a COMMIT that fails is reported as not applied, and is not:', () => {
   test('what a deferred trigger raised stands in the error, not in the journal', async () => {
     const scene = await makeScene({ body: code(raises) });
     const error = await scene.fail();
-    expect(error.code).toBe('EM_NOT_COMMITTED');
+    expect(error).toMatchObject({ code: 'EM_NOT_COMMITTED', retryable: false, exitCode: 78 });
     expect(error.message).toContain(`not this one: ${rowValue} (SQLSTATE P0001)`);
     const attempt = { status: 'failed', sqlState: 'P0001', message: 'EM_NOT_COMMITTED' };
     expect(await scene.aftermath()).toMatchObject({ ...untouched, attempt });
@@ -57,7 +57,7 @@ describe('a COMMIT that fails is reported as not applied, and is not:', () => {
     await bootFirst(scene);
     const connection = await startRewritingProxy(scene.database.url, { in: `values ('0002_hostile`, from: 'commit;', to: 'rollback;' });
     const error = await scene.fail({ connection });
-    expect(error.code).toBe('EM_NOT_COMMITTED');
+    expect(error).toMatchObject({ code: 'EM_NOT_COMMITTED', retryable: true, exitCode: 75 });
     expect(error.message).toMatch(/0002_hostile.*: the server answered the COMMIT with ROLLBACK: nothing was applied/);
     expect(await scene.aftermath()).toMatchObject({ ...untouched, owner: { state: 'failed' }, attempt: { status: 'failed' } });
     await scene.heal();
@@ -165,7 +165,7 @@ describeWithSmallDisk('a full disk', (makeSmallDisk) => {
     const disk = await makeSmallDisk();
     const scene = await makeScene({ body: code(`create table big (line text) tablespace ${disk.tablespace}; ${sql}`) });
     const error = await scene.fail();
-    expect(error.code).toBe(errorCode);
+    expect(error).toMatchObject({ code: errorCode, retryable: errorCode === 'EM_NOT_COMMITTED' });
     expect(error.message).toMatch(/could not extend file .*No space left on device \(SQLSTATE 53100\)/);
     const attempt = { status: 'failed', sqlState: '53100' };
     expect(await scene.aftermath()).toMatchObject({ ...untouched, owner: { state: 'failed', errorCode }, attempt });
