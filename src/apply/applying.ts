@@ -48,11 +48,18 @@ export class Run {
   }
 }
 
+/** What stood in the way of an attempt that is worth another try. */
+export interface Blockers {
+  readonly pids: readonly number[];
+  /** What the server said of a deadlock: processes and locks, never values. */
+  readonly detail?: string | undefined;
+}
+
 export interface FailureKind {
   /** The session was lost while the COMMIT was on its way: only the server knows whether it holds. */
   readonly committing?: boolean;
-  /** Worth another try: these sessions stood in the way, and everything was rolled back. */
-  readonly blockers?: readonly number[];
+  /** Worth another try: this stood in the way, and what was tried was rolled back. */
+  readonly blockers?: Blockers;
   /** Part of the migration is in the database without a history row. */
   readonly leftBehind?: boolean;
   /** The statement that failed, with what the server said, before knex wrote into it. */
