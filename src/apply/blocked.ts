@@ -24,14 +24,19 @@ export async function backOff(applying: Applying, run: Run, blockers: Blockers):
   const { call, session } = applying;
   const named = await describeBlockers(applying, blockers);
   if (call.patienceMs <= 0) {
-    const { callMs } = call.config.timeouts;
-    const message = `${run.step.name}: could not get its table locks in ${run.tries} tries within ${callMs} ms of waiting; blocked by ${named}`;
-    throw new MigrationError('EM_BLOCKED', message);
+    const what = `could not get its table locks in ${run.tries} tries within ${call.config.timeouts.callMs} ms of waiting`;
+    throw new MigrationError('EM_BLOCKED', `${run.step.name}: ${what}; blocked by ${named}`);
   }
   call.report.warn('step.retried', { migration: run.step.name, tries: run.tries, blockers: named });
   const ceiling = Math.min(backoffMs.most, backoffMs.least * 2 ** (run.tries - 1));
   await call.wait(ceiling / 2 + (Math.random() * ceiling) / 2);
   if (session.wire.lost) throw session.lostOr(session.wire.lost);
+}
+
+/** EM_BLOCKED for what cannot be tried again, with the names of the blockers. */
+export async function blockedForGood(applying: Applying, run: Run, blockers: Blockers): Promise<MigrationError> {
+  const what = 'a transaction that it had opened was taken back, and what it had done before must not be done twice';
+  return new MigrationError('EM_BLOCKED', `${run.step.name}: ${what}; blocked by ${await describeBlockers(applying, blockers)}`);
 }
 
 interface Blocker {

@@ -1,3 +1,4 @@
+import { MigrationError } from '../errors.js';
 import { readStatements, type JournalEntry, type SentStatement, type StatementEntry, type Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import type { Step } from '../plan.js';
@@ -41,8 +42,17 @@ export function leavesNothing(entries: readonly SentStatement[]): boolean {
   return latest(entries).every(({ kind, failed }) => failed === true || harmless.has(kind));
 }
 
-/** What the statements that were not refused may have done, in words without values. */
-export function whatIsDone(entries: readonly SentStatement[]): string {
+/** The same error, of a migration that left something behind: what that is, and what has to be decided about it. */
+export function withWhatIsDone(error: MigrationError, entries: readonly SentStatement[]): MigrationError {
+  const { code, message, remedy, exitCode, cause } = error;
+  const text = `${message.replace(`\n  ${remedy}`, '')}\n  already done outside a transaction: ${whatIsDone(entries)}`;
+  if (canResume(entries)) return new MigrationError(code, text, { cause: cause ?? error, remedy, exit: exitCode });
+  const exit = exitCode === 75 ? 78 : exitCode; // the next boot is refused until a person has decided
+  return new MigrationError(code, text, { cause: cause ?? error, remedy: `${decisionRemedy} ${remedy}`, exit });
+}
+
+// What the statements that were not refused may have done, in words without values.
+function whatIsDone(entries: readonly SentStatement[]): string {
   const done = latest(entries).filter(({ kind, failed }) => failed !== true && !harmless.has(kind));
   return done.map(({ summary }) => summary).join('; ');
 }

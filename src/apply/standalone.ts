@@ -1,24 +1,35 @@
 import { createHash } from 'node:crypto';
-import { messageOf, MigrationError } from '../errors.js';
+import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { readStatements, type SentStatement, type StatementEntry } from '../history/index.js';
-import { StepConnection, type Answer } from '../session/index.js';
+import { StepConnection, type Answer, type Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { describeStatement, splitSql } from '../source/index.js';
-import { Run, StepFailed, type Applying } from './applying.js';
-import { backOff, blockersOf } from './blocked.js';
+import { Run, StepFailed, type Applying, type Blockers } from './applying.js';
+import { backOff, blockedForGood, blockersOf } from './blocked.js';
 import { failureBehind, failureOf } from './failure.js';
 import { dropInvalidIndex, readIndexState, type IndexState } from './index-state.js';
 import { interruptible } from './interrupt.js';
 import { renderAnnouncement, renderRecord, renderReset, renderStarted } from './messages.js';
-import { canResume, decisionRemedy, isAnnounced, leavesNothing, whatIsDone } from './settle.js';
+import { canResume, isAnnounced, leavesNothing, withWhatIsDone } from './settle.js';
 
 /**
  * One migration outside a transaction. Its statements are journalled before they are sent, so that the next boot knows how far a
- * process that died had come; one that is blocked is retried by itself.
+ * process that died had come; one that is blocked is retried by itself, or with the whole migration where it stood in a transaction of its
+ * own and all that was sent before can be seen again without harm.
  * `sent` is what a run that stopped half-way had sent, when this one resumes it.
  */
 export async function runStandalone(applying: Applying, step: Step, sent: readonly SentStatement[] | undefined): Promise<Run[]> {
-  return await new Standalone(applying, step, sent).run();
+  let attempt: Attempt = { sent, tries: 1 };
+  for (;;) {
+    const ended = await new Standalone(applying, step, attempt).run();
+    if (ended instanceof Run) return [ended];
+    attempt = ended;
+  }
+}
+
+interface Attempt {
+  readonly sent: readonly SentStatement[] | undefined;
+  readonly tries: number;
 }
 
 class Standalone {
@@ -26,13 +37,15 @@ class Standalone {
   private readonly current: Run;
   private number = 0;
   private recording = false;
+  /** What stood in the way of the last statement that failed in a transaction of the migration's own. */
+  private blocked: { readonly failure: Failure | undefined; readonly blockers: Blockers } | undefined;
   /** Resolves when no statement is on its way, and what became of the last ones stands in the journal. */
   private answered: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly applying: Applying,
     private readonly step: Step,
-    private readonly sent: readonly SentStatement[] | undefined,
+    private readonly attempt: Attempt,
   ) {
     this.connection = new StepConnection(applying.session.wire, {
       transaction: 'none',
@@ -43,20 +56,22 @@ class Standalone {
       },
       beforeStream: async (text) => renderAnnouncement(this.applying, this.current, await this.entryOf(text)),
     });
-    this.current = new Run(step, 1, applying.watch);
+    this.current = new Run(step, attempt.tries, applying.watch);
   }
 
-  async run(): Promise<Run[]> {
+  /** The run, once it is recorded; or how to try again. */
+  async run(): Promise<Run | Attempt> {
     const { call, session } = this.applying;
     const { name, number, of } = this.step;
-    call.report.info('step.started', { migration: name, step: number, of, transaction: false, resumed: this.sent !== undefined });
+    const { tries, sent } = this.attempt;
+    call.report.info('step.started', { migration: name, step: number, of, tries, transaction: false, resumed: sent !== undefined });
     try {
       await session.send(renderStarted(this.applying, this.current));
       await interruptible(this.applying, this.connection, () => this.body());
       await this.record();
-      return [this.current];
+      return this.current;
     } catch (error) {
-      throw await this.failed(error);
+      return await this.failed(error);
     } finally {
       this.connection.close();
     }
@@ -88,7 +103,7 @@ class Standalone {
     const described = await this.entryOf(text);
     if (described.kind === 'setting' && session.wire.status === 'T') return await send(); // SET TRANSACTION comes before any query
     const found = await readIndexState(session, described);
-    const announced = isAnnounced(this.sent ?? [], described);
+    const announced = isAnnounced(this.attempt.sent ?? [], described);
     const ours = announced || changes(described, found);
     const entry = ours ? described : { ...described, hash: undefined };
     await session.send(renderAnnouncement(this.applying, this.current, entry));
@@ -121,9 +136,13 @@ class Standalone {
   // Returns when the statement may be sent again; else it goes on record that the server refused it, and that nothing of it is there.
   private async refused(entry: StatementEntry, builds: 'our index' | 'no index', error: unknown): Promise<void> {
     const { session, call } = this.applying;
-    if (session.wire.lost || session.wire.status !== 'I') throw error;
+    if (session.wire.lost) throw error;
+    const blockers = call.stop.aborted ? undefined : blockersOf(this.applying, error);
+    if (session.wire.status !== 'I') {
+      this.blocked = blockers && { failure: this.connection.failure, blockers };
+      throw error; // its transaction has failed with it
+    }
     try {
-      const blockers = call.stop.aborted ? undefined : blockersOf(this.applying, error);
       if (!blockers) throw error;
       await backOff(this.applying, this.current, blockers);
       this.current.tries++;
@@ -171,22 +190,33 @@ class Standalone {
       throw new MigrationError('EM_NOT_COMMITTED', `the server answered the COMMIT with ${tags.at(-1) ?? 'nothing'}`);
   }
 
-  private async failed(error: unknown): Promise<StepFailed> {
+  private async failed(error: unknown): Promise<Attempt> {
     const { session, call } = this.applying;
     this.connection.close();
     this.current.end();
     this.current.statementCount = this.connection.statementCount;
-    const failure = failureBehind(error, this.connection.failure);
+    const blocked = failureBehind(error, this.blocked?.failure);
+    const failure = blocked ?? failureBehind(error, this.connection.failure);
     const report = await failureOf(this.applying, this.current, { error, failure });
-    if (session.wire.lost) return new StepFailed([this.current], report, { committing: this.recording });
-    try {
-      const entries = await this.readSent();
-      const leftBehind = !leavesNothing(entries);
-      return new StepFailed([this.current], leftBehind ? withWhatIsDone(report, entries) : report, { leftBehind, failure });
-    } catch (unread) {
+    if (session.wire.lost) throw new StepFailed([this.current], report, { committing: this.recording });
+    const entries = await this.readSent().catch((unread: unknown) => {
       call.report.warn('step.unrecorded', { migration: this.step.name, reason: messageOf(unread) });
-      return new StepFailed([this.current], report, { leftBehind: true, failure }); // nobody knows: a person has to look
-    }
+      throw new StepFailed([this.current], report, { leftBehind: true, failure }); // nobody knows: a person has to look
+    });
+    const { blockers } = (blocked && this.blocked) ?? {};
+    const end = blockers
+      ? await this.again(blockers, entries).catch((final: unknown) => (isMigrationError(final) ? final : report))
+      : report;
+    if (!isMigrationError(end)) return end;
+    const leftBehind = !leavesNothing(entries);
+    throw new StepFailed([this.current], leftBehind ? withWhatIsDone(end, entries) : end, { leftBehind, failure });
+  }
+
+  // A transaction of the migration's own was rolled back: what came before it decides whether all of it can be run once more.
+  private async again(blockers: Blockers, entries: readonly SentStatement[]): Promise<Attempt | MigrationError> {
+    if (!canResume(entries)) return await blockedForGood(this.applying, this.current, blockers);
+    await backOff(this.applying, this.current, blockers);
+    return { sent: entries, tries: this.current.tries + 1 };
   }
 
   // Once all that was on its way is answered, and as ourselves: the role that the migration took may have no right on the journal.
@@ -203,10 +233,4 @@ class Standalone {
 // Whether it is this statement that will have built or dropped the index: an index that stands there before is somebody else's.
 function changes({ kind }: StatementEntry, found: IndexState): boolean {
   return kind === 'create-index-concurrently' ? found === 'none' : found !== 'none';
-}
-
-function withWhatIsDone(error: MigrationError, entries: readonly SentStatement[]): MigrationError {
-  const { code, message, remedy, cause } = error;
-  const text = `${message.replace(`\n  ${remedy}`, '')}\n  already done outside a transaction: ${whatIsDone(entries)}`;
-  return new MigrationError(code, text, { cause: cause ?? error, remedy: canResume(entries) ? remedy : `${decisionRemedy} ${remedy}` });
 }

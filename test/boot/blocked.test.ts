@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { poll } from '../support/boot.js';
 import { makeScene, untouched, type Hostile, type Scene } from '../support/scene.js';
 
 const code = (...statements: readonly string[]) => statements.map((sql) => `await knex.raw(${JSON.stringify(sql)});`).join('\n');
@@ -40,4 +41,103 @@ test('a deadlock that is there at each try is reported with the session behind i
   await client.query('rollback');
   expect(await scene.aftermath()).toMatchObject({ ...untouched, tables: ['gate', 'log', 'patients'] });
   await scene.heal({ connection });
+});
+
+describe('a transaction that a migration outside a transaction has opened', () => {
+  const waits = 'alter table patients add column phone text';
+  const ways: [string, string][] = [
+    ['by hand', code('begin', 'create table stray (id int)', waits, 'commit')],
+    [
+      'with knex.transaction()',
+      `await knex.transaction(async (trx) => { await trx.raw('create table stray (id int)'); await trx.raw('${waits}'); });`,
+    ],
+  ];
+  const outside = (up: string): Hostile => ({
+    text: `export const config = { transaction: false };\nexport async function up(knex) { ${up} }`,
+  });
+
+  /** The first migration is applied, and a report reads the table that the next one wants. */
+  async function blocked(hostile: Hostile) {
+    const { scene, connection } = await makeOwned(hostile, '');
+    const { client: report, pid } = await openClient(scene, 'nightly report');
+    await report.query('begin; select from patients');
+    return { scene, connection, report, pid };
+  }
+
+  /** A reader that queues behind us until the watch has taken us back. */
+  async function queue(scene: Scene): Promise<void> {
+    await poll(async () => (await scene.database.query(`select from pg_locks where relation = 'patients'::regclass and not granted`))[0]);
+    await scene.database.query('select from patients');
+  }
+
+  test.each(ways)('%s, and that is in the way of others, is rolled back and the migration run again', async (_how, up) => {
+    const { scene, connection, report } = await blocked(outside(up));
+    const booting = scene.boot({ connection, timeouts: { harmMs: 50 } });
+    await queue(scene);
+    await poll(() => Promise.resolve(scene.events.find(({ event }) => event === 'step.retried')));
+    await report.query('commit');
+    const { applied } = await booting;
+    expect(applied).toMatchObject([{ name: '0002_hostile.js' }, { name: '0003_after.js' }]);
+    expect(applied[0]!.tries).toBeGreaterThan(1);
+    expect(await scene.aftermath()).toMatchObject({
+      log: ['0001', '0003'],
+      tables: ['log', 'patients', 'stray'],
+      isLocked: [0],
+      attempt: { status: 'done' },
+    });
+    expect(await scene.boot({ connection })).toMatchObject({ status: 'in-sync' });
+  });
+
+  test.each(ways)(
+    '%s, and that is blocked until the patience is used up, is reported with the blockers, and nothing of it is there',
+    async (_how, up) => {
+      const { scene, connection, report, pid } = await blocked(outside(up));
+      const error = await scene.fail({ connection, timeouts: { callMs: 400 } });
+      expect(error).toMatchObject({ code: 'EM_BLOCKED', retryable: true, exitCode: 75 });
+      expect(error.message).toMatch(
+        new RegExp(`0002_hostile\\.js: could not get its table locks .*; blocked by pid ${pid} \\(.*nightly report`),
+      );
+      await report.query('commit');
+      expect(await scene.aftermath()).toMatchObject({
+        ...untouched,
+        owner: { state: 'failed', errorCode: 'EM_BLOCKED' },
+        attempt: { status: 'undone', sqlState: '57014' },
+      });
+      expect(await scene.boot({ connection })).toMatchObject({ applied: [{ name: '0002_hostile.js', tries: 1 }, {}] });
+    },
+  );
+
+  test.each(ways)(
+    '%s, after something that must not be done twice, is reported with the blockers and with what is done',
+    async (_how, up) => {
+      const { scene, connection, report, pid } = await blocked({ body: up, transaction: false });
+      const error = await scene.fail({ connection, timeouts: { callMs: 400 } });
+      expect(error).toMatchObject({ code: 'EM_BLOCKED', retryable: false, exitCode: 78 });
+      expect(error.message).toMatch(new RegExp(`must not be done twice; blocked by pid ${pid} \\(.*nightly report`));
+      expect(error.message).toContain('already done outside a transaction: insert into "log"');
+      await report.query('commit');
+      expect(await scene.aftermath()).toMatchObject({
+        ...untouched,
+        log: ['0001', '0002'],
+        attempt: { status: 'unfinished', sqlState: '57014' },
+      });
+      expect(await scene.fail({ connection })).toMatchObject({ code: 'EM_OUT_OF_SYNC', findings: [{ code: 'history-unfinished' }] });
+      await scene.undo(`delete from log where name = '0002'`);
+      await scene.heal({ connection });
+    },
+  );
+
+  test.each(ways)('%s, after a concurrent build, is run again without building that a second time', async (_how, up) => {
+    const { scene, connection, report } = await blocked(outside(`${code('create index concurrently i on log (name)')} ${up}`));
+    const booting = scene.boot({ connection, timeouts: { harmMs: 50 } });
+    await queue(scene);
+    const retried = await poll(() => Promise.resolve(scene.events.find(({ event }) => event === 'step.retried')));
+    const index = `select 'i'::regclass::oid::int as oid`;
+    const built = await scene.database.query(index);
+    await report.query('commit');
+    expect(await booting).toMatchObject({ applied: [{ name: '0002_hostile.js' }, {}] });
+    expect(await scene.database.query(index)).toEqual(built);
+    expect(scene.events.slice(scene.events.indexOf(retried))).toContainEqual(expect.objectContaining({ event: 'step.adopted' }));
+    expect(await scene.boot({ connection })).toMatchObject({ status: 'in-sync' });
+  });
 });
