@@ -12,12 +12,18 @@ interface ServerError extends Error {
 
 /** What came out of a migration, and the statement that failed in it, if one did. */
 export interface Thrown {
+  /** What the migration did, in words; default: it failed. */
+  readonly what?: string;
   readonly error: unknown;
   readonly failure?: Failure | undefined;
 }
 
 /** What the server said of a failing statement, with the migration, the file and the line. The SQL and the detail stand here only. */
-export async function failureOf({ session, call }: Applying, run: Run, { error, failure }: Thrown): Promise<MigrationError> {
+export async function failureOf(
+  { session, call }: Applying,
+  run: Run,
+  { error, failure, what = 'failed' }: Thrown,
+): Promise<MigrationError> {
   if (call.stop.aborted) return call.stop.reason as MigrationError;
   const lost = session.lostOr(error);
   if (lost !== error) return named(lost as MigrationError, run);
@@ -33,7 +39,7 @@ export async function failureOf({ session, call }: Applying, run: Run, { error, 
     return new MigrationError('EM_LOCK_LOST', message, { cause: error });
   }
   if (failure && failure.thrown !== error && sqlStateOf(error) === inFailedTransaction) return await swallowedFailure(run, failure);
-  return await describe({ code: 'EM_MIGRATION_FAILED', what: 'failed' }, run, { error, failure });
+  return await describe({ code: 'EM_MIGRATION_FAILED', what }, run, { error, failure });
 }
 
 // Raised by renderPossession and renderClaimed.

@@ -18,11 +18,15 @@ export const stepsSavepoint = 'ensure_migrated_steps';
 
 /** What rides before a migration's first statement; each element is one statement. */
 export function renderOpening(applying: Applying): string[] {
-  const { session, key, scope, watch } = applying;
+  const { session, key, scope } = applying;
   const begin = scope === 'session' ? 'begin isolation level read committed;' : `savepoint ${stepsSavepoint};`;
-  const timeout = renderSettings([['lock_timeout', String(watch.lockTimeout())]], 'local');
   const settings = scope === 'session' ? session.renderLease() : session.renderSettings('local');
-  return [begin, settings, timeout, renderPossession(key), renderClaimed(applying.tables, applying.claim.owner)];
+  return [begin, settings, renderLockTimeout(applying), renderPossession(key), renderClaimed(applying.tables, applying.claim.owner)];
+}
+
+// Without a watcher no statement waits without a bound, the rows of the record neither.
+function renderLockTimeout({ watch }: Applying): string {
+  return renderSettings([['lock_timeout', String(watch.lockTimeout())]], 'local');
 }
 
 /** Puts back what a migration may have changed in the session. Behind a pooler the session is not ours: only the role is. */
@@ -47,9 +51,15 @@ export function renderRecord(applying: Applying, runs: readonly Run[]): string {
   ]);
   // What is done outside a transaction is done: it is recorded, and the next migration will not begin.
   const claimed = runs.at(-1)?.step.transaction ? [renderClaimed(applying.tables, applying.claim.owner)] : [];
-  return [...renderReset(applying), renderPossession(applying.key), ...claimed, ...rows, ownerAt(applying, runs.at(-1)), 'commit;'].join(
-    '\n',
-  );
+  return [
+    ...renderReset(applying),
+    renderLockTimeout(applying),
+    renderPossession(applying.key),
+    ...claimed,
+    ...rows,
+    ownerAt(applying, runs.at(-1)),
+    'commit;',
+  ].join('\n');
 }
 
 function renderHistory({ tables, claim }: Applying, { name, direction }: Step): string {

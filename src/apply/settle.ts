@@ -42,13 +42,21 @@ export function leavesNothing(entries: readonly SentStatement[]): boolean {
   return latest(entries).every(({ kind, failed }) => failed === true || harmless.has(kind));
 }
 
+/** What is missing is the record: nothing has to be looked up. */
+const recordRemedy = 'Record it as done (docs/operations.md, "An unfinished migration"): nothing of it is missing.';
+
 /** The same error, of a migration that left something behind: what that is, and what has to be decided about it. */
-export function withWhatIsDone(error: MigrationError, entries: readonly SentStatement[]): MigrationError {
+export function withWhatIsDone(error: MigrationError, ran: 'all' | 'part', entries: readonly SentStatement[]): MigrationError {
   const { code, message, remedy, exitCode, cause } = error;
-  const text = `${message.replace(`\n  ${remedy}`, '')}\n  already done outside a transaction: ${whatIsDone(entries)}`;
+  const toItsEnd = ran === 'all' ? '\n  it ran to its end: only its rows in the history and in the journal are missing' : '';
+  const text = `${message.replace(`\n  ${remedy}`, '')}${toItsEnd}\n  already done outside a transaction: ${whatIsDone(entries)}`;
   if (canResume(entries)) return new MigrationError(code, text, { cause: cause ?? error, remedy, exit: exitCode });
   const exit = exitCode === 75 ? 78 : exitCode; // the next boot is refused until a person has decided
-  return new MigrationError(code, text, { cause: cause ?? error, remedy: `${decisionRemedy} ${remedy}`, exit });
+  return new MigrationError(code, text, {
+    cause: cause ?? error,
+    remedy: `${ran === 'all' ? recordRemedy : decisionRemedy} ${remedy}`,
+    exit,
+  });
 }
 
 // What the statements that were not refused may have done, in words without values.

@@ -9,7 +9,8 @@ import { backOff, blockedForGood, blockersOf } from './blocked.js';
 import { failureBehind, failureOf } from './failure.js';
 import { dropInvalidIndex, readIndexState, type IndexState } from './index-state.js';
 import { interruptible } from './interrupt.js';
-import { renderAnnouncement, renderRecord, renderReset, renderStarted } from './messages.js';
+import { renderAnnouncement, renderReset, renderStarted } from './messages.js';
+import { recordStandalone } from './record.js';
 import { canResume, isAnnounced, leavesNothing, withWhatIsDone } from './settle.js';
 
 /**
@@ -185,11 +186,10 @@ class Standalone {
       throw new MigrationError('EM_TRANSACTION_BROKEN', 'the migration left a transaction open: what it did there was rolled back');
     }
     this.recording = true;
-    const { tags } = await session.send(`begin isolation level read committed;\n${renderRecord(this.applying, [this.current])}`);
-    if (tags.at(-1) !== 'COMMIT')
-      throw new MigrationError('EM_NOT_COMMITTED', `the server answered the COMMIT with ${tags.at(-1) ?? 'nothing'}`);
+    await recordStandalone(this.applying, this.current);
   }
 
+  // Gives the next attempt, where there can be one; else throws.
   private async failed(error: unknown): Promise<Attempt> {
     const { session, call } = this.applying;
     this.connection.close();
@@ -197,7 +197,11 @@ class Standalone {
     this.current.statementCount = this.connection.statementCount;
     const blocked = failureBehind(error, this.blocked?.failure);
     const failure = blocked ?? failureBehind(error, this.connection.failure);
-    const report = await failureOf(this.applying, this.current, { error, failure });
+    const report = await failureOf(this.applying, this.current, {
+      error,
+      failure,
+      ...(this.recording && { what: 'could not be recorded' }),
+    });
     if (session.wire.lost) throw new StepFailed([this.current], report, { committing: this.recording });
     const entries = await this.readSent().catch((unread: unknown) => {
       call.report.warn('step.unrecorded', { migration: this.step.name, reason: messageOf(unread) });
@@ -209,7 +213,10 @@ class Standalone {
       : report;
     if (!isMigrationError(end)) return end;
     const leftBehind = !leavesNothing(entries);
-    throw new StepFailed([this.current], leftBehind ? withWhatIsDone(end, entries) : end, { leftBehind, failure });
+    throw new StepFailed([this.current], leftBehind ? withWhatIsDone(end, this.recording ? 'all' : 'part', entries) : end, {
+      leftBehind,
+      failure,
+    });
   }
 
   // A transaction of the migration's own was rolled back: what came before it decides whether all of it can be run once more.

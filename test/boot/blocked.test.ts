@@ -141,3 +141,77 @@ describe('a transaction that a migration outside a transaction has opened', () =
     expect(await scene.boot({ connection })).toMatchObject({ status: 'in-sync' });
   });
 });
+
+describe('the record of a migration outside a transaction', () => {
+  async function blocked(hostile: Hostile, attributes = '') {
+    const { scene, connection } = await makeOwned(hostile, attributes);
+    const { client: backup, pid } = await openClient(scene, 'backup');
+    await backup.query('begin; lock table knex_migrations in share mode'); // as pg_dump with serializable tables, or a careless psql
+    return { scene, connection, backup, pid };
+  }
+
+  const once: Hostile = { body: code('create table stray (id int)'), transaction: false };
+  const ranOnce = { log: ['0001', '0002'], tables: ['log', 'patients', 'stray'] };
+
+  test.each([
+    ['', 'with a watcher'],
+    ['connection limit 1', 'without one'],
+  ])('that is blocked for a while is tried again (%s, %s)', async (attributes) => {
+    const { scene, connection, backup } = await blocked(once, attributes);
+    const booting = scene.boot({ connection, timeouts: { harmMs: 50 } });
+    await poll(
+      async () => (await scene.database.query(`select from pg_locks where relation = 'knex_migrations'::regclass and not granted`))[0],
+    );
+    const reader = attributes === '' ? scene.database.query('begin; lock table knex_migrations in share mode; commit') : Promise.resolve();
+    await poll(() => Promise.resolve(scene.events.find(({ event }) => event === 'step.retried')));
+    await Promise.all([reader, backup.query('commit')]);
+    expect(await booting).toMatchObject({ applied: [{ name: '0002_hostile.js' }, { name: '0003_after.js' }] });
+    expect(await scene.aftermath()).toMatchObject({ log: [...ranOnce.log, '0003'], attempt: { status: 'done' } });
+    expect(await scene.boot({ connection })).toMatchObject({ status: 'in-sync' });
+  });
+
+  test('that is blocked until the patience is used up is said to be all that is missing; recorded by hand, the next boot goes on', async () => {
+    const { scene, connection, backup, pid } = await blocked(once);
+    const error = await scene.fail({ connection, timeouts: { callMs: 400 } });
+    expect(error).toMatchObject({ code: 'EM_BLOCKED', retryable: false, exitCode: 78 });
+    expect(error.message).toMatch(new RegExp(`blocked by pid ${pid} \\(.*backup`));
+    expect(error.message).toContain('it ran to its end: only its rows in the history and in the journal are missing');
+    expect(error.remedy).toMatch(/^Record it as done \(docs\/operations\.md, "An unfinished migration"\): nothing of it is missing\. /);
+    await backup.query('commit');
+    expect(await scene.aftermath()).toMatchObject({ ...untouched, ...ranOnce, attempt: { status: 'unfinished' } });
+    expect(await scene.fail({ connection })).toMatchObject({ code: 'EM_OUT_OF_SYNC', findings: [{ code: 'history-unfinished' }] });
+    const detail = JSON.stringify({ direction: 'up', status: 'done' });
+    await scene.database.query(
+      `with history as (insert into knex_migrations (name, batch, migration_time) values ('0002_hostile.js', 2, now()))
+       insert into knex_migrations_journal (run, kind, migration, detail) values (gen_random_uuid(), 'repair', '0002_hostile.js', $1)`,
+      [detail],
+    );
+    expect(await scene.boot({ connection })).toMatchObject({ applied: [{ name: '0003_after.js' }] });
+    expect(await scene.aftermath()).toMatchObject({ log: [...ranOnce.log, '0003'], isLocked: [0], owner: { state: 'clear' } });
+  });
+
+  test('that is blocked, of one that can be looked up, leaves nothing to decide', async () => {
+    const text = `export const config = { transaction: false };\nexport async function up(knex) { ${code('create index concurrently i on log (name)')} }`;
+    const { scene, connection, backup } = await blocked({ text });
+    const error = await scene.fail({ connection, timeouts: { callMs: 400 } });
+    expect(error).toMatchObject({ code: 'EM_BLOCKED', retryable: true });
+    expect(error.message).toContain('it ran to its end');
+    await backup.query('commit');
+    expect(await scene.boot({ connection })).toMatchObject({ applied: [{ name: '0002_hostile.js' }, {}] });
+    expect(await scene.boot({ connection })).toMatchObject({ status: 'in-sync' });
+  });
+
+  test('that the server refuses is said to be all that is missing', async () => {
+    const scene = await makeScene(once);
+    const body = `begin if new.name like '0002%' then raise 'not in this house'; end if; return new; end`;
+    const first = (await import(`${scene.directory}/0001_before.js`)) as object;
+    await scene.boot({ migrations: { modules: { '0001_before.js': first } } });
+    await scene.database.query(`create function refuse() returns trigger language plpgsql as $$ ${body} $$`);
+    await scene.database.query('create trigger refuse before insert on knex_migrations for each row execute function refuse()');
+    const error = await scene.fail();
+    expect(error).toMatchObject({ code: 'EM_MIGRATION_FAILED', retryable: false });
+    expect(error.message).toMatch(/^migration 0002_hostile\.js could not be recorded at .*: not in this house \(SQLSTATE P0001\)/);
+    expect(error.message).toContain('it ran to its end: only its rows');
+    expect(await scene.aftermath()).toMatchObject({ ...untouched, ...ranOnce, attempt: { status: 'unfinished' } });
+  });
+});
