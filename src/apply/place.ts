@@ -1,6 +1,6 @@
 import type { Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
-import { lineAt, splitSql, type SqlScript } from '../source/index.js';
+import { lineAt, splitSql, type ScriptStatement, type SqlScript } from '../source/index.js';
 
 /** Where a migration failed: its file with the line, as far as it is known, and the statement. */
 export interface FailedAt {
@@ -8,7 +8,10 @@ export interface FailedAt {
   readonly statement: string | undefined;
 }
 
-/** Finds the line of a failure. In a script it is that of the failing statement, or of the server's position in it; loads the parser for that. */
+/**
+ * Finds the line of a failure. In a script it is that of the failing statement, or of the server's position in it; loads the parser for that,
+ * unless the script is too long: then there is the line of the position, or the number of the statement.
+ */
 export async function placeOf({ migration: { file }, code }: Step, error: unknown, failure: Failure | undefined): Promise<FailedAt> {
   if (file === undefined) return { place: undefined, statement: failure?.text };
   if (typeof code !== 'function') return failure ? await placeInScript(code, failure) : { place: file, statement: undefined };
@@ -19,16 +22,26 @@ export async function placeOf({ migration: { file }, code }: Step, error: unknow
   return { place: line ? `${file}:${line}` : file, statement: failure?.text };
 }
 
-// One message holds the whole script: the tags that came back, or the position, tell which of its statements failed.
-async function placeInScript(script: SqlScript, { error, doneCount, offset }: Failure): Promise<FailedAt> {
-  const { position } = error as { position?: string };
-  const at = position === undefined ? undefined : offset + Number(position);
+/** To parse a longer script only to find a line in it would cost seconds, and several times its size in memory. */
+const parsedLength = 1_000_000;
+
+async function placeInScript(script: SqlScript, failure: Failure): Promise<FailedAt> {
+  const { file, text } = script;
+  const { position } = failure.error as { position?: string };
+  const at = position === undefined ? undefined : failure.offset + Number(position);
+  const failed = await failedStatement(script, failure, at);
+  const start = at ?? (failed && failed.offset + 1);
+  if (start === undefined) return { place: `${file}, statement ${failure.doneCount + 1} of it`, statement: undefined };
+  const line = lineAt(text, start);
+  return { place: `${file}:${line}`, statement: failed?.text ?? text.split('\n')[line - 1] };
+}
+
+// Outside a transaction each statement is sent by itself. Else one message holds the whole script: the tags that came back, or the position,
+// tell which of its statements failed.
+async function failedStatement(script: SqlScript, failure: Failure, at: number | undefined): Promise<ScriptStatement | undefined> {
+  const { text, offset, doneCount } = failure;
+  if (text.length < script.text.length) return { text, offset };
+  if (script.text.length > parsedLength) return undefined;
   const statements = await splitSql(script).catch(() => []); // a syntax error: its line has to do
-  const failed =
-    at === undefined
-      ? statements.filter((statement) => statement.offset >= offset)[doneCount]
-      : statements.findLast((statement) => statement.offset < at);
-  const start = at ?? (failed ? failed.offset + 1 : offset + 1);
-  const line = lineAt(script.text, start);
-  return { place: `${script.file}:${line}`, statement: failed?.text ?? script.text.split('\n')[line - 1] };
+  return at === undefined ? statements[doneCount] : statements.findLast((statement) => statement.offset < at);
 }

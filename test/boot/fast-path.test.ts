@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureMigrated, type Options, type Outcome } from '../../src/index.js';
 import { lockKey } from '../../src/lock.js';
 import { makeDirectory } from '../support/directories.js';
+import { loadedBy } from '../support/loaded.js';
 import { makeMigrations, tables } from '../support/migrations.js';
-import { runCode } from '../support/process.js';
 import { startProxy, type Proxy } from '../support/proxy.js';
 import { createDatabase, startServer, type TestDatabase } from '../support/servers.js';
 
@@ -82,7 +82,7 @@ describe.each([10, 1000])('in sync, with %i applied migrations', (count) => {
   });
 
   test('it loads pg, and nothing of knex, pino, the parser or the locked path', async () => {
-    const inSync = await loadedBy(place.database.url, place.directory);
+    const inSync = await loadedBy(booting(place.database.url, place.directory));
     expect(inSync.packages).toEqual(['pg']);
     expect(inSync.own).toContain('ensure.js');
     expect(inSync.own).not.toContain('migrate.js');
@@ -93,7 +93,7 @@ test('the list of loaded modules does show what a boot that migrates needs', asy
   const database = await createDatabase();
   const directory = await makeMigrations(tables(1));
   await writeFile(path.join(directory, 'm00001.sql'), '-- transaction: false\nselect 1;\n');
-  const { packages, own } = await loadedBy(database.url, directory);
+  const { packages, own } = await loadedBy(booting(database.url, directory));
   expect(packages).toEqual(expect.arrayContaining(['pg', 'knex', 'pino', 'libpg-query']));
   expect(own).toContain('migrate.js');
 });
@@ -188,31 +188,7 @@ async function keyOf(database: TestDatabase) {
   return lockKey({ schema } as Parameters<typeof lockKey>[0], { names } as Parameters<typeof lockKey>[1], schema);
 }
 
-/** What a boot with the default logger in a process of its own has imported: packages, and files of dist/. */
-async function loadedBy(connection: string, migrations: string): Promise<{ packages: string[]; own: string[] }> {
-  const list = path.join(await makeDirectory(), 'loaded');
-  const { code, stderr } = await runCode(
-    `import { ensureMigrated } from 'ensure-migrated'; await ensureMigrated(${JSON.stringify({ connection, migrations })})`,
-    {
-      nodeArgs: [
-        '--import',
-        moduleOf(`import { register } from 'node:module'; register(${JSON.stringify(moduleOf(hooksWriting(list)))});`),
-      ],
-    },
-  );
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  const urls = (await readFile(list, 'utf8')).split('\n');
-  const matches = (pattern: RegExp): string[] => [...new Set(urls.flatMap((url) => pattern.exec(url)?.[1] ?? []))];
-  return { packages: matches(/\/node_modules\/([^/]+)\//), own: matches(/\/dist\/([^/]+\.js)$/) };
-}
-
-const hooksWriting = (file: string): string => `
-  import { appendFileSync } from 'node:fs';
-  export async function load(url, context, next) {
-    appendFileSync(${JSON.stringify(file)}, url + '\\n');
-    return await next(url, context);
-  }`;
-
-function moduleOf(code: string): string {
-  return `data:text/javascript,${encodeURIComponent(code)}`;
+/** A boot with the default logger. */
+function booting(connection: string, migrations: string): string {
+  return `await ensureMigrated(${JSON.stringify({ connection, migrations })})`;
 }
