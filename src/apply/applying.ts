@@ -39,6 +39,10 @@ export class Run {
     this.endedAt ??= performance.now();
   }
 
+  get ended(): boolean {
+    return this.endedAt !== undefined;
+  }
+
   get durationMs(): number {
     return Math.round((this.endedAt ?? performance.now()) - this.startedAt);
   }

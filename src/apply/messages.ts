@@ -3,6 +3,7 @@ import {
   renderClaimed,
   renderHistoryDelete,
   renderHistoryInsert,
+  renderMeasuredAttempt,
   renderOwner,
   renderStatement,
   type Attempt,
@@ -45,10 +46,7 @@ export function recordMark({ scope }: Applying): string {
  * ROLLBACK there, without an error.
  */
 export function renderRecord(applying: Applying, runs: readonly Run[]): string {
-  const rows = runs.flatMap((run) => [
-    renderHistory(applying, run.step),
-    renderAttempt(applying, run.step.name, attemptOf(applying, run, { status: 'done' })),
-  ]);
+  const rows = runs.flatMap((run) => [renderHistory(applying, run.step), renderDone(applying, run)]);
   // What is done outside a transaction is done: it is recorded, and the next migration will not begin.
   const claimed = runs.at(-1)?.step.transaction ? [renderClaimed(applying.tables, applying.claim.owner)] : [];
   return [
@@ -62,13 +60,20 @@ export function renderRecord(applying: Applying, runs: readonly Run[]): string {
   ].join('\n');
 }
 
+// A script whose record travels with it has not run yet: its times are the server's to take, and how long it will wait for locks is not known.
+function renderDone(applying: Applying, run: Run): string {
+  const attempt = attemptOf(applying, run, { status: 'done' });
+  if (!run.ended) return renderMeasuredAttempt(applying, run.step.name, attempt);
+  return renderAttempt(applying, run.step.name, { ...attempt, ...timesOf(run) });
+}
+
 function renderHistory({ tables, claim }: Applying, { name, direction }: Step): string {
   return direction === 'up' ? renderHistoryInsert(tables, name, claim.batch) : renderHistoryDelete(tables, name);
 }
 
 /** The rows that open a migration outside a transaction. */
 export function renderStarted(applying: Applying, run: Run): string {
-  const started = renderAttempt(applying, run.step.name, attemptOf(applying, run, { status: 'started' }));
+  const started = renderAttempt(applying, run.step.name, { ...attemptOf(applying, run, { status: 'started' }), ...timesOf(run) });
   return [...renderReset(applying), renderPossession(applying.key), renderClaimed(applying.tables, applying.claim.owner), started].join(
     '\n',
   );
@@ -97,7 +102,7 @@ function asOurselves(session: Session, text: string): string {
 
 /** How an attempt ended when it did not end well. Holds no values: the failing SQL stands only in the thrown error. */
 export function renderEnded(applying: Applying, run: Run, end: Pick<Attempt, 'status' | 'sqlState' | 'message'>): string {
-  return renderAttempt(applying, run.step.name, attemptOf(applying, run, end));
+  return renderAttempt(applying, run.step.name, { ...attemptOf(applying, run, end), ...timesOf(run) });
 }
 
 function attemptOf(applying: Applying, run: Run, end: Pick<Attempt, 'status' | 'sqlState' | 'message'>): Attempt {
@@ -107,14 +112,14 @@ function attemptOf(applying: Applying, run: Run, end: Pick<Attempt, 'status' | '
     checksum: migration.checksum,
     breaking: migration.config.breaking ?? true, // unset counts as breaking
     batch: applying.claim.batch,
-    durationMs: run.durationMs,
-    lockWaitMs: run.lockWaitMs,
     tries: run.tries,
     statementCount: run.statementCount,
-    started: run.started.toISOString(),
-    finished: new Date().toISOString(),
     ...end,
   };
+}
+
+function timesOf({ durationMs, lockWaitMs, started }: Run): Pick<Attempt, 'durationMs' | 'lockWaitMs' | 'started' | 'finished'> {
+  return { durationMs, lockWaitMs, started: started.toISOString(), finished: new Date().toISOString() };
 }
 
 // Those who wait read here how far we are. It is visible once the step commits, so it names the step that comes next.

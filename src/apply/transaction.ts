@@ -122,6 +122,7 @@ class Scope {
     this.connection.committing = true;
     const record = renderRecord(this.applying, this.runs);
     const answer = await this.connection.send({ text: `${textOf(run.step)}\n;${record}` }, 'ends');
+    run.end();
     this.checkCommitted(answer, run);
   }
 

@@ -5,6 +5,7 @@ export {
   readJournal,
   readStatements,
   renderAttempt,
+  renderMeasuredAttempt,
   renderOwner,
   renderSchema,
   renderStamp,

@@ -133,11 +133,27 @@ interface Writing {
 }
 
 export function renderAttempt(writing: Writing, migration: string, attempt: Attempt): string {
-  const { application, environment } = writing.call.config;
+  return renderRow(writing, { kind: 'attempt', migration, detail: signed(writing, attempt) });
+}
+
+/** For a row that travels in the very message whose work it records: the server adds when that began and ended, and how long it took. */
+export function renderMeasuredAttempt(writing: Writing, migration: string, attempt: Attempt): string {
+  return renderRow(writing, { kind: 'attempt', migration, detail: signed(writing, attempt), measured: serverTimes });
+}
+
+function signed({ call }: Writing, attempt: Attempt): object {
+  const { application, environment } = call.config;
   const who = { application: application.name, version: application.version, environment, host: hostname(), pid: process.pid };
   const message = attempt.message === undefined ? {} : { message: redact(attempt.message) };
-  return renderRow(writing, { kind: 'attempt', migration, detail: { ...attempt, ...message, ...who } });
+  return { ...attempt, ...message, ...who };
 }
+
+// statement_timestamp() is when the message arrived. Both in the form of Date.toISOString().
+const isoFormat = `'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`;
+const serverTimes = `pg_catalog.jsonb_build_object(
+  'started', pg_catalog.to_char(pg_catalog.statement_timestamp() at time zone 'UTC', ${isoFormat}),
+  'finished', pg_catalog.to_char(pg_catalog.clock_timestamp() at time zone 'UTC', ${isoFormat}),
+  'durationMs', (extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000)::int)`;
 
 export function renderStamp(writing: Writing, migration: string, detail: Attempt): string {
   return renderRow(writing, { kind: 'stamp', migration, detail });
@@ -161,8 +177,11 @@ interface Row {
   readonly kind: 'attempt' | 'stamp' | 'statement' | 'schema';
   readonly migration: string | null;
   readonly detail: object;
+  /** An expression of more of it. */
+  readonly measured?: string;
 }
 
-function renderRow({ tables, call }: Writing, { kind, migration, detail }: Row): string {
-  return `insert into ${tables.journal} (run, kind, migration, detail) values (${literal(call.id)}, ${literal(kind)}, ${literal(migration)}, ${jsonLiteral(detail)});`;
+function renderRow({ tables, call }: Writing, { kind, migration, detail, measured }: Row): string {
+  const all = measured === undefined ? jsonLiteral(detail) : `${jsonLiteral(detail)} || ${measured}`;
+  return `insert into ${tables.journal} (run, kind, migration, detail) values (${literal(call.id)}, ${literal(kind)}, ${literal(migration)}, ${all});`;
 }
