@@ -20,7 +20,7 @@ function deadlocked(error: unknown): Blockers {
 }
 
 /** Waits before the next try, longer each time; throws EM_BLOCKED with the names of the blockers once the call's patience is used up. */
-export async function backOff(applying: Applying, run: Run, blockers: Blockers): Promise<void> {
+export async function backOff(applying: Applying, run: Pick<Run, 'step' | 'tries'>, blockers: Blockers): Promise<void> {
   const { call, session } = applying;
   const named = await describeBlockers(applying, blockers);
   if (call.patienceMs <= 0) {

@@ -1,12 +1,11 @@
-import { isMigrationError, messageOf, MigrationError, sqlStateOf } from '../errors.js';
+import { messageOf, sqlStateOf, type MigrationError } from '../errors.js';
 import type { AppliedMigration } from '../outcome.js';
-import { StepConnection, type Failure } from '../session/index.js';
+import type { Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { StepFailed, type Applying, type Run } from './applying.js';
 import { backOff } from './blocked.js';
 import { guardExit } from './exit-guard.js';
-import type { Thrown } from './failure.js';
-import { interruptible } from './interrupt.js';
+import { runHook } from './hooks.js';
 import { explainLostCommit } from './lost-commit.js';
 import { renderEnded, renderFirstOwner } from './messages.js';
 import type { Resumable } from './settle.js';
@@ -25,30 +24,33 @@ export async function applyPlan(applying: Applying, resumed: Resumable, onApplie
   const { plan, call, session } = applying;
   if (plan.steps.length === 0) return; // a baseline at head; knex calls no hook either
   await session.send(renderFirstOwner(applying));
-  await runHook(applying, 'beforeAll');
+  const outside = plan.transaction === 'each'; // else they are called in the transaction of the set, as by knex
+  if (outside) await runHook(applying, 'beforeAll');
   for (const group of groupsOf(applying)) {
     call.stop.throwIfAborted();
     for (const run of await applyGroup(applying, group, resumed)) onApplied(told(applying, run));
   }
-  await runHook(applying, 'afterAll');
+  if (outside) await runHook(applying, 'afterAll');
 }
 
-function groupsOf({ plan }: Applying): readonly (readonly Step[])[] {
-  return plan.transaction === 'all' ? [plan.steps] : plan.steps.map((step) => [step]);
+type Group = readonly [Step, ...Step[]];
+
+function groupsOf({ plan: { steps, transaction } }: Applying): readonly Group[] {
+  const [first, ...others] = steps;
+  return transaction === 'all' && first ? [[first, ...others]] : steps.map((step) => [step]);
 }
 
-async function applyGroup(applying: Applying, group: readonly Step[], resumed: Resumable): Promise<readonly Run[]> {
+async function applyGroup(applying: Applying, group: Group, resumed: Resumable): Promise<readonly Run[]> {
   using _guard = guardExit(applying.call, group);
+  const [first] = group;
   for (let tries = 1; ; tries++) {
     try {
-      const [first] = group;
-      if (first && !first.transaction) return await runStandalone(applying, first, resumed.get(first.migration.id));
+      if (!first.transaction) return await runStandalone(applying, first, resumed.get(first.migration.id));
       return await runInTransaction(applying, group, tries);
     } catch (error) {
       if (!(error instanceof StepFailed)) throw error;
-      const run = error.runs.at(-1);
-      if (!run || !error.kind.blockers) throw await journalled(applying, error);
-      await backOff(applying, run, error.kind.blockers);
+      if (!error.kind.blockers) throw await journalled(applying, error);
+      await backOff(applying, error.runs.at(-1) ?? { step: first, tries }, error.kind.blockers);
     }
   }
 }
@@ -87,34 +89,4 @@ function told(applying: Applying, run: Run): AppliedMigration {
   if (step.direction === 'up') report.info('step.applied', fields);
   else report.info('step.reverted', fields);
   return { name: step.name, durationMs, tries, batch: applying.claim.batch };
-}
-
-// knex calls these two around the whole run, outside of any transaction.
-async function runHook(applying: Applying, name: 'beforeAll' | 'afterAll'): Promise<void> {
-  const { session, plan, call, scope } = applying;
-  const hook = call.config.migrations.hooks[name];
-  if (!hook) return;
-  const connection = new StepConnection(session.wire, { transaction: 'none' });
-  try {
-    const entries = plan.steps.map(({ migration }) => migration.knexEntry);
-    await interruptible(applying, connection, async () => await hook(await session.knex(connection), entries));
-  } catch (error) {
-    throw hookFailure(applying, name, { error, failure: connection.failure });
-  } finally {
-    connection.close();
-  }
-  if (scope === 'xact' || session.wire.status === 'I') return;
-  await session.send('rollback'); // else the next migration would commit it
-  throw new MigrationError('EM_TRANSACTION_BROKEN', `the hook ${name} left a transaction open: what it did there was rolled back`);
-}
-
-function hookFailure({ session, call }: Applying, name: string, { error, failure }: Thrown): unknown {
-  const known = session.lostOr(error);
-  if (known !== error || known === call.stop.reason) return known;
-  if (isMigrationError(error, 'EM_MIGRATION_STALLED')) {
-    const message = `the hook ${name} has not sent a statement for ${call.config.timeouts.silenceMs} ms, and has not ended`;
-    return new MigrationError('EM_MIGRATION_STALLED', message, { remedy: 'Await every promise in it, or raise `timeouts.silenceMs`.' });
-  }
-  const message = `the hook ${name} threw: ${messageOf(failure?.error ?? error)}`;
-  return new MigrationError('EM_MIGRATION_FAILED', message, { cause: error, remedy: 'Correct the hook and start the service again.' });
 }

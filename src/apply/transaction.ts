@@ -1,10 +1,11 @@
 import type { Knex } from 'knex';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
-import { brokenBy, StepConnection, type Answer } from '../session/index.js';
+import { brokenBy, StepConnection, type Answer, type Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { Run, StepFailed, type Applying } from './applying.js';
 import { blockersOf } from './blocked.js';
 import { failureBehind, failureOf, isLockLost, notCommitted, swallowedFailure } from './failure.js';
+import { entriesOf, hookFailure, type HookName } from './hooks.js';
 import { interruptible } from './interrupt.js';
 import { recordMark, renderOpening, renderRecord, renderReset, stepsSavepoint } from './messages.js';
 
@@ -18,6 +19,8 @@ class Scope {
   private readonly connection: StepConnection;
   private readonly runs: Run[] = [];
   private recorded: Answer | undefined;
+  /** The one that is running. */
+  private hook: HookName | undefined;
   private thrown: { readonly error: unknown } | undefined;
 
   constructor(
@@ -45,8 +48,10 @@ class Scope {
 
   // A set of scripts needs no knex, and a script alone needs one message.
   private async body(steps: readonly Step[]): Promise<void> {
-    const { hooks } = this.applying.call.config.migrations;
-    const scripts = steps.every(({ code }) => typeof code !== 'function') && !hooks.beforeEach && !hooks.afterEach;
+    const { plan, call } = this.applying;
+    const { beforeAll, beforeEach, afterEach, afterAll } = call.config.migrations.hooks;
+    const called = [beforeEach, afterEach, ...(plan.transaction === 'all' ? [beforeAll, afterAll] : [])].some(Boolean);
+    const scripts = steps.every(({ code }) => typeof code !== 'function') && !called;
     if (!scripts) return await this.inKnexTransaction(steps);
     for (const step of steps.slice(0, -1)) {
       await this.script(this.begin(step));
@@ -67,7 +72,9 @@ class Scope {
     const knex = await this.applying.session.knex(this.connection);
     await knex.transaction(async (trx) => {
       try {
+        await this.aroundAll('beforeAll', trx);
         for (const step of steps) await this.step(this.begin(step), trx);
+        await this.aroundAll('afterAll', trx);
         this.connection.end('closing', () => this.record());
       } catch (error) {
         this.connection.end('failing');
@@ -77,6 +84,19 @@ class Scope {
     });
     if (this.thrown) throw this.thrown.error; // knex takes undefined for no error
     if (!this.recorded) throw new MigrationError('EM_TRANSACTION_BROKEN', 'the transaction ended without being recorded');
+  }
+
+  private async aroundAll(name: HookName, trx: Knex.Transaction): Promise<void> {
+    const { plan, call, session } = this.applying;
+    const hook = plan.transaction === 'all' ? call.config.migrations.hooks[name] : undefined;
+    if (!hook) return;
+    this.hook = name;
+    await hook(trx, entriesOf(this.applying));
+    const { broken, failure, unheard } = this.connection;
+    if (broken) throw broken;
+    if (unheard) throw unheard as Error;
+    if (session.wire.status === 'E' && failure) throw failure.thrown as Error; // it has caught that
+    this.hook = undefined;
   }
 
   private async step(run: Run, trx: Knex.Transaction): Promise<void> {
@@ -154,20 +174,25 @@ class Scope {
 
   private async failed(error: unknown): Promise<StepFailed> {
     const { session, call } = this.applying;
-    if (this.runs.length === 0) throw session.lostOr(call.stop.aborted ? call.stop.reason : error); // no step has begun
+    if (this.runs.length === 0 && !this.hook) throw session.lostOr(call.stop.aborted ? call.stop.reason : error); // nothing has begun
     const { broken, committing } = this.connection;
     const cause = broken ?? error;
     const failure = failureBehind(error, this.connection.failure);
-    this.count(this.current);
-    // What is said is decided before the rollback, which may lose the session; to find the statement in a script can wait.
-    const reporting = this.failedInRecord(cause)
-      ? notCommitted(this.runs, cause)
-      : failureOf(this.applying, this.current, { error: cause, failure });
+    const reporting = this.report(cause, failure);
     if (session.wire.lost) return new StepFailed(this.runs, await reporting, { committing });
     const blockers = call.stop.aborted ? undefined : blockersOf(this.applying, cause);
     await this.rollBack();
     const leftBehind = broken?.leftBehind ?? false;
-    return new StepFailed(this.runs, await reporting, { leftBehind, failure, ...(blockers && { blockers }) });
+    const runs = this.hook && !leftBehind ? [] : this.runs; // no migration has failed
+    return new StepFailed(runs, await reporting, { leftBehind, failure, ...(blockers && { blockers }) });
+  }
+
+  // What is said is decided before the rollback, which may lose the session; to find the statement in a script can wait.
+  private async report(cause: unknown, failure: Failure | undefined): Promise<MigrationError> {
+    if (this.hook) return hookFailure(this.applying, this.hook, { error: cause, failure });
+    this.count(this.current);
+    if (this.failedInRecord(cause)) return await notCommitted(this.runs, cause);
+    return await failureOf(this.applying, this.current, { error: cause, failure });
   }
 
   // A script and its record travel together: the tags that came back for them tell at which of the two the server was.

@@ -113,10 +113,10 @@ export const migrationsTable: { readonly [Key in keyof GivenMigrations]: Migrati
   extension: { sentence: fileNaming, read: text },
   stub: { sentence: fileNaming, read: text },
   name: { sentence: "knex's key for `migrate:up` and `migrate:down`; read by knex only.", read: text },
-  beforeAll: hookRow('Called before the first pending migration.'),
+  beforeAll: hookRow('Called before the first pending migration, in the transaction of the set where there is one.'),
   beforeEach: hookRow('Called before each migration, inside its transaction.'),
   afterEach: hookRow('Called after each migration, inside its transaction.'),
-  afterAll: hookRow('Called after the last pending migration.'),
+  afterAll: hookRow('Called after the last pending migration, in the transaction of the set where there is one.'),
 };
 
 const tableKeys = Object.keys(migrationsTable) as (keyof GivenMigrations)[];
