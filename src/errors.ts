@@ -25,6 +25,10 @@ export const errorTable = {
   EM_CHECK_FAILED: { exit: 78, remedy: 'Follow the remedy of each finding. Nothing was changed.' },
   EM_PLAN_REFUSED: { exit: 78, remedy: 'Change the option or the migration named above. Nothing was changed.' },
   EM_NOT_CONFIRMED: { exit: 78, remedy: 'Answer the question on a terminal, or give --yes. Nothing was changed.' },
+  EM_SCRATCH_UNAVAILABLE: {
+    exit: 78,
+    remedy: 'Mend what the server reported: a scratch database is made beside the real one. Nothing was changed.',
+  },
   EM_MIGRATION_FAILED: { exit: 78, remedy: 'Correct the migration and start the service again.' },
   EM_TRANSACTION_BROKEN: { exit: 78, remedy: 'Leave commit and rollback to ensure-migrated, and let failed statements throw.' },
   EM_MIGRATION_STALLED: { exit: 78, remedy: 'Await every promise in the migration, or raise `timeouts.silenceMs`.' },

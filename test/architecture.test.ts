@@ -13,7 +13,7 @@ const floors = [
   'log',
   'call',
   'session source embedded config-file',
-  'history',
+  'history scratch',
   'lock watch answers',
   'state',
   'outcome read-state plan checks schema loss',
