@@ -58,6 +58,12 @@ export function startCall(config: Config): Call {
   };
 }
 
+/** The same call under another configuration, and without a voice of its own: it shares the id, the patience and the ear. It is not disposed. */
+export function quietCall(call: Call, config: Config): Call {
+  const quiet = { ...config, logger: false as const, onProgress: undefined };
+  return Object.create(call, { config: { value: quiet }, report: { value: createReport(quiet, call.id) } }) as Call;
+}
+
 async function sleep(ms: number, stop: AbortSignal, wake: Promise<unknown> | undefined): Promise<void> {
   stop.throwIfAborted();
   const over = new AbortController();

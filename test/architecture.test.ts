@@ -22,6 +22,7 @@ const floors = [
   'under-lock',
   'upgrade downgrade',
   'migrate',
+  'replay',
   'ensure probe commands',
   'index cli',
 ].map((floor) => floor.split(' '));

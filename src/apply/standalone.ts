@@ -55,6 +55,7 @@ class Standalone {
         this.answered = Promise.allSettled([this.answered, answer]);
         return answer;
       },
+      hear: (...statement) => applying.session.onStatement?.(step.name, ...statement),
       beforeStream: async (text) => renderAnnouncement(this.applying, this.current, await this.entryOf(text)),
     });
     this.current = new Run(step, attempt.tries, applying.watch);

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
-import { brokenBy, StepConnection, type Answer, type Failure } from '../session/index.js';
+import { brokenBy, StepConnection, type Answer, type Failure, type Hear } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { Run, StepFailed, type Applying } from './applying.js';
 import { blockersOf } from './blocked.js';
@@ -27,7 +27,7 @@ class Scope {
     private readonly applying: Applying,
     private readonly tries: number,
   ) {
-    this.connection = new StepConnection(applying.session.wire, { transaction: 'transaction' });
+    this.connection = new StepConnection(applying.session.wire, { transaction: 'transaction', hear: this.hear });
     this.connection.rideBefore(renderOpening(applying));
   }
 
@@ -41,6 +41,8 @@ class Scope {
       this.connection.close();
     }
   }
+
+  private readonly hear: Hear = (...statement) => this.applying.session.onStatement?.(this.current.step.name, ...statement);
 
   private get current(): Run {
     return this.runs.at(-1) as Run;
@@ -131,6 +133,7 @@ class Scope {
   }
 
   private async script(run: Run): Promise<void> {
+    this.hear(textOf(run.step), undefined);
     await this.connection.send({ text: textOf(run.step) });
     run.statementCount = 1;
     run.end();
@@ -139,6 +142,7 @@ class Scope {
   // The script, a newline in case it ends in a line comment, and what records it: one message.
   private async lastScript(run: Run): Promise<void> {
     run.statementCount = 1;
+    this.hear(textOf(run.step), undefined);
     this.connection.committing = true;
     const record = renderRecord(this.applying, this.runs);
     const answer = await this.connection.send({ text: `${textOf(run.step)}\n;${record}` }, 'ends');

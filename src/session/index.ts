@@ -9,7 +9,7 @@ import { requestCancel } from './cancel.js';
 import { connect, connectOnce } from './connect.js';
 import { startLease, type Lease } from './lease.js';
 import { leaseSettings, renderSettings, sessionSettings, transactionSettings, type Setting } from './settings.js';
-import type { StepConnection } from './step-connection.js';
+import type { Hear, StepConnection } from './step-connection.js';
 import { keepVigil } from './vigil.js';
 import { Wire, type Answer, type Message } from './wire.js';
 
@@ -17,7 +17,7 @@ export { isRetryable } from './connect.js';
 export { afterSilence } from './lease.js';
 export { renderSettings, type Setting } from './settings.js';
 export { brokenBy, TransactionBroken } from './broken.js';
-export { StepConnection, type Failure } from './step-connection.js';
+export { StepConnection, type Failure, type Hear } from './step-connection.js';
 export { Wire, type Answer, type Message } from './wire.js';
 
 /** One pinned connection: the lock, the checks and the migrations all run on it, so losing it loses all of them in the same instant. */
@@ -30,6 +30,8 @@ export class Session implements AsyncDisposable {
   private vigil: Disposable | undefined;
   private direct = false;
   private role = 'none';
+  /** Hears each statement that a migration sends, with the migration's name; see {@link Hear}. */
+  onStatement: ((migration: string, ...statement: Parameters<Hear>) => void) | undefined;
 
   constructor(
     private readonly call: Call,

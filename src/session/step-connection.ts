@@ -19,6 +19,9 @@ export interface Failure {
   readonly offset: number;
 }
 
+/** Hears a statement before it is sent, as the migration wrote it: what rides before it, and its transaction, are left out. */
+export type Hear = (text: string, values: readonly unknown[] | undefined) => void;
+
 export interface StepConnectionOptions {
   /** `transaction`: knex's BEGIN, COMMIT and ROLLBACK are ours to send. `none`: every statement goes as it is. */
   readonly transaction: 'transaction' | 'none';
@@ -26,6 +29,7 @@ export interface StepConnectionOptions {
   readonly around?: (text: string, send: () => Promise<Answer>) => Promise<Answer | 'skip'>;
   /** What is sent before a stream, which cannot be sent a second time. */
   readonly beforeStream?: (text: string) => Promise<string>;
+  readonly hear?: Hear | undefined;
 }
 
 /**
@@ -164,6 +168,7 @@ export class StepConnection {
     if (control) return await this.controlTransaction(control, message.text);
     if (this.broken) throw this.broken;
     if (this.phase !== 'closing') this.statementCount++;
+    this.options.hear?.(message.text, message.values);
     const send = () => this.send(message);
     const answer = await (this.options.around?.(message.text, send) ?? send());
     if (answer === 'skip') return emptyResult('SKIPPED');
@@ -192,6 +197,7 @@ export class StepConnection {
     if (this.phase === 'closed') throw new Error('the migration has ended; this stream came after it');
     if (this.broken) throw this.broken;
     this.statementCount++;
+    this.options.hear?.(streamText(query), undefined);
     this.activeAt = performance.now();
     const prefix = this.prefix;
     this.prefix = [];
