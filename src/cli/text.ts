@@ -1,4 +1,4 @@
-import type { Current, HistoryEntry, MendableFinding, Status } from '../commands/index.js';
+import type { Current, HistoryEntry, MendableFinding, Stamped, Status } from '../commands/index.js';
 import type { Finding } from '../finding.js';
 import type { AppliedMigration, Outcome } from '../outcome.js';
 import type { Screen } from './screen.js';
@@ -12,6 +12,19 @@ export function outcomeText(outcome: Outcome, screen: Screen): string {
   const what = ran.length === 0 ? `Nothing to do: the database is at ${to ?? 'base'}.` : `${done}: ${ran.length}, in ${totalMs(ran)} ms.`;
   const moved = ran.length === 0 ? [] : [`The database was at ${from ?? 'base'} and is at ${to ?? 'base'} now.`];
   return [what, ...moved, ...findings.map((finding) => findingText(finding, screen))].join('\n');
+}
+
+/** The history before and after a stamp, and what the database said to it. */
+export function stampedText({ before, after, recorded, unrecorded, proof }: Stamped, screen: Screen): string {
+  const [was, is] = [before, after].map((names) => names.at(-1) ?? 'base');
+  const where = `The database was at ${was} (${before.length} recorded) and is at ${is} (${after.length} recorded) now.`;
+  const changes = [...unrecorded.map((name) => `  - ${name}`), ...recorded.map((name) => `  + ${name}`)];
+  const proved = proof.status === 'forced' ? 'Forced.' : `Proved: ${proof.comparedCount} objects are as the stamp says.`;
+  const nothing = before.join() === after.join();
+  return [
+    ...(nothing ? [`Nothing to do: the database is at ${is}.`] : [where, ...changes, proved]),
+    ...proof.findings.map((finding) => findingText(finding, screen)),
+  ].join('\n');
 }
 
 function totalMs(applied: readonly AppliedMigration[]): number {

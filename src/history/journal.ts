@@ -24,6 +24,12 @@ export interface Attempt {
   readonly message?: string;
   /** On a stamp that adoption wrote: the migration had been applied before there was a journal. */
   readonly adopted?: boolean;
+  /** On a stamp that could not be proved, or was disproved. */
+  readonly force?: boolean;
+  /** What the person who stamped gave as the reason. */
+  readonly reason?: string | undefined;
+  /** Who that was, by the account of the operating system. */
+  readonly by?: string | undefined;
 }
 
 /** The one row of the journal that is updated: who migrates, or how the last run ended. */
@@ -141,11 +147,14 @@ export function renderMeasuredAttempt(writing: Writing, migration: string, attem
   return renderRow(writing, { kind: 'attempt', migration, detail: signed(writing, attempt), measured: serverTimes });
 }
 
-function signed({ call }: Writing, attempt: Attempt): object {
-  const { application, environment } = call.config;
-  const who = { application: application.name, version: application.version, environment, host: hostname(), pid: process.pid };
+function signed(writing: Writing, attempt: Attempt): object {
   const message = attempt.message === undefined ? {} : { message: redact(attempt.message) };
-  return { ...attempt, ...message, ...who };
+  return { ...attempt, ...message, ...whoOf(writing) };
+}
+
+function whoOf({ call: { config } }: Writing) {
+  const { application, environment } = config;
+  return { application: application.name, version: application.version, environment, host: hostname(), pid: process.pid };
 }
 
 // statement_timestamp() is when the message arrived. Both in the form of Date.toISOString().
@@ -156,7 +165,8 @@ const serverTimes = `pg_catalog.jsonb_build_object(
   'durationMs', (extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000)::int)`;
 
 export function renderStamp(writing: Writing, migration: string, detail: Attempt): string {
-  return renderRow(writing, { kind: 'stamp', migration, detail });
+  const reason = detail.reason === undefined ? {} : { reason: redact(detail.reason) };
+  return renderRow(writing, { kind: 'stamp', migration, detail: { ...detail, ...reason, ...whoOf(writing) } });
 }
 
 export function renderStatement(writing: Writing, migration: string, detail: StatementEntry): string {

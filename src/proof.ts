@@ -1,0 +1,95 @@
+import type { Call } from './call.js';
+import { isMigrationError, MigrationError } from './errors.js';
+import type { Finding } from './finding.js';
+import { countChanged, findingOf, missesOf, readBuilt, type Built, type Effect } from './likeness.js';
+import { replay } from './replay.js';
+import type { Opened } from './run-call.js';
+import { withScratch } from './scratch.js';
+import type { Stamping } from './stamping.js';
+import { migrationId, type Migration } from './source/index.js';
+
+/** What the database says to a stamp. */
+export interface Proof {
+  /** `forced`: recorded against what the database says, or without having been able to ask it. */
+  readonly status: 'proved' | 'forced';
+  /** How many objects were compared: those that the stamped migrations make, change or drop. */
+  readonly comparedCount: number;
+  /** Where the schema is not as the stamp says that it is; and what could not be looked at. */
+  readonly findings: readonly Finding[];
+}
+
+/** What the migrations of a stamp do, in the order in which a database would go through them. */
+export type Effects = readonly Effect[];
+
+/**
+ * Learns what the migrations of a stamp do, by running the files in their order in a scratch database: those before the first that is
+ * recorded, then all up to the target, then those that are unrecorded. Reads the role and the locale of the session's database, and
+ * nothing else of it. Throws EM_SCRATCH_UNAVAILABLE, and EM_REPLAY_FAILED where a fresh database cannot be built from the files.
+ */
+export async function readEffects({ call, session, tables, history, migrations }: Opened, stamping: Stamping): Promise<Effects> {
+  const ids = (names: readonly string[]) => new Set(names.map(migrationId));
+  const [after, recorded, unrecorded] = [ids(stamping.after), ids(stamping.recorded.map(({ name }) => name)), ids(stamping.unrecorded)];
+  const wanted = migrations.filter(({ id }) => after.has(id));
+  const base = wanted.slice(
+    0,
+    wanted.findIndex(({ id }) => recorded.has(id)),
+  );
+  const beyond = migrations.filter(({ id }) => unrecorded.has(id));
+  if (recorded.size + beyond.length === 0) return [];
+  const schema = tables.schema ?? history.facts.schema ?? undefined;
+  return await withScratch({ call, session }, async (scratch) => {
+    const build = async (upTo: readonly Migration[]): Promise<Built> =>
+      await replay({ call, scratch, migrations: upTo, schema }, async (built) => await readBuilt(built, tables, lockTimeoutOf(call)));
+    const before = recorded.size > 0 ? await build(base) : undefined;
+    const there = await build(wanted);
+    const past = beyond.length > 0 ? await build([...wanted, ...beyond]) : undefined;
+    return [before, past].flatMap((from) => (from ? [{ from, to: there }] : []));
+  });
+}
+
+/** Compares a database with what a stamp claims of it: where it is as the effects leave it, the stamp tells the truth. Writes nothing. */
+export async function prove({ call, session, tables, migrations }: Opened, effects: Effects, stamping: Stamping): Promise<Proof> {
+  const comparedCount = effects.reduce((sum, effect) => sum + countChanged(effect), 0);
+  const unseen = unseenOf(stamping, comparedCount > 0 ? new Set(migrations.map(({ id }) => id)) : new Set());
+  if (comparedCount === 0) return { status: 'proved', comparedCount, findings: unseen };
+  const live = await readBuilt(session, tables, lockTimeoutOf(call));
+  const misses = effects.flatMap((effect) => missesOf(effect, live)).map(findingOf);
+  return { status: 'proved', comparedCount, findings: [...misses, ...unseen] };
+}
+
+function lockTimeoutOf({ config }: Call): number {
+  return config.timeouts.lockMs;
+}
+
+// They only write rows, say, or their files are gone: then what they did to the schema stays.
+function unseenOf({ recorded, unrecorded }: Stamping, seen: ReadonlySet<string>): Finding[] {
+  const names = [...recorded.map(({ name }) => name), ...unrecorded].filter((name) => !seen.has(migrationId(name)));
+  if (names.length === 0) return [];
+  const message = `the schema does not tell whether these ran: ${names.join(', ')}`;
+  const remedy = 'Make sure of it by what they wrote; what migrations without files have made stays.';
+  return [{ code: 'stamp-unseen', level: 'info', message, remedy }];
+}
+
+/** What is known when the proof could not be had. Rethrows what no force helps against. */
+export function withoutProof(error: unknown): Proof {
+  if (!isWant(error)) throw error;
+  const { message, remedy } = error;
+  const said = message.replace(`\n  ${remedy}`, '');
+  return {
+    status: 'forced',
+    comparedCount: 0,
+    findings: [{ code: 'stamp-unproved', level: 'warn', message: `nothing was compared: ${said}`, remedy }],
+  };
+}
+
+/** The same error, which force would get over. */
+export function advisingForce(error: unknown): unknown {
+  if (!isWant(error)) return error;
+  const { code, message, remedy, findings, cause } = error;
+  const said = message.replace(`\n  ${remedy}`, '');
+  return new MigrationError(code, said, { remedy: `${remedy} Or stamp with force, which goes on record.`, findings, cause });
+}
+
+function isWant(error: unknown): error is MigrationError {
+  return isMigrationError(error, 'EM_SCRATCH_UNAVAILABLE') || isMigrationError(error, 'EM_REPLAY_FAILED');
+}

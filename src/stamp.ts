@@ -1,0 +1,196 @@
+import { userInfo } from 'node:os';
+import { digestOfHistory, recordedChecksums } from './adopt.js';
+import { rememberSchema } from './drift.js';
+import { findingsError, MigrationError, sqlStateOf } from './errors.js';
+import { errorsOf, type Finding } from './finding.js';
+import { renderClaimed, renderHistoryDelete, renderHistoryInsert, renderStamp, type Attempt, type History } from './history/index.js';
+import { renderPossession } from './lock.js';
+import type { Target } from './plan.js';
+import { advisingForce, prove, readEffects, withoutProof, type Effects, type Proof } from './proof.js';
+import { readState } from './read-state.js';
+import type { Opened } from './run-call.js';
+import { migrationId } from './source/index.js';
+import { literal } from './sql.js';
+import { changesNothing, planStamp, type Stamping } from './stamping.js';
+import { underLock, type Claimed, type FullState, type Locked } from './under-lock.js';
+import { verifyRun } from './verify.js';
+
+export interface StampRequest {
+  readonly target: Target;
+  readonly history: 'must-be-sound' | 'purge';
+  /** `forced`: what the database says against it is put on record instead of refusing. */
+  readonly proof: 'needed' | 'forced';
+  readonly reason: string | undefined;
+}
+
+/** What a stamp did. Plain data, frozen. Names are those of the history, in its order. */
+export interface Stamped {
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  readonly recorded: readonly string[];
+  readonly unrecorded: readonly string[];
+  readonly proof: Proof;
+}
+
+/**
+ * Makes the history end at a revision without running anything, under the lock and the claim of a boot. What the stamped migrations do is
+ * learned before the lock, so that nobody waits for that. Throws EM_PLAN_REFUSED, EM_SCHEMA_DIFFERS when the stamp would lie,
+ * EM_SCRATCH_UNAVAILABLE and EM_REPLAY_FAILED when that cannot be found out.
+ */
+export async function stampDatabase(opened: Opened, request: StampRequest): Promise<Stamped> {
+  const learner = new Learner(request);
+  await learner.learn(opened, planned(opened, request, await readState(opened)));
+  return await underLock(opened, { work: async (locked) => await new Stamp(locked, request, learner).run(locked.history) });
+}
+
+function planned(
+  { migrations }: Pick<Opened, 'migrations'>,
+  { target, history }: StampRequest,
+  state: Parameters<typeof planStamp>[0]['state'],
+): Stamping {
+  return planStamp({ target, history, state, migrations });
+}
+
+/** Learns what a stamp's migrations do, once as long as it stays the same stamp. */
+class Learner {
+  private learned: { readonly key: string; readonly effects: Promise<Effects> } | undefined;
+
+  constructor(private readonly request: StampRequest) {}
+
+  async learn(opened: Opened, stamping: Stamping): Promise<Effects | Proof> {
+    const key = JSON.stringify([stamping.before, stamping.after]);
+    if (this.learned?.key !== key) this.learned = { key, effects: readEffects(opened, stamping) };
+    try {
+      return await this.learned.effects;
+    } catch (error) {
+      if (this.request.proof === 'needed') throw advisingForce(error);
+      return withoutProof(error);
+    }
+  }
+}
+
+class Stamp {
+  constructor(
+    private readonly locked: Locked,
+    private readonly request: StampRequest,
+    private readonly learner: Learner,
+  ) {}
+
+  async run(history: History): Promise<Stamped> {
+    const { locked, request } = this;
+    const state = await locked.readState(history);
+    const stamping = planned(locked, request, state);
+    const proof = await this.prove(stamping, history);
+    if (changesNothing(stamping)) {
+      await locked.release();
+      return stampedOf(stamping, proof);
+    }
+    const claim = await locked.claim(history);
+    if (claim.applied.join('\n') !== state.applied.join('\n')) return await this.run(await locked.reread()); // knex ran in between
+    await this.record(stamping, claim, { state, proof });
+    return stampedOf(stamping, proof);
+  }
+
+  private async prove(stamping: Stamping, history: History): Promise<Proof> {
+    const { locked, request } = this;
+    const { call, session, migrations, tables } = locked;
+    const opened = { call, session, migrations, tables, history };
+    const learned = await this.learner.learn(opened, stamping);
+    const proof = 'findings' in learned ? learned : await prove(opened, learned, stamping);
+    if (errorsOf(proof.findings).length === 0) return proof;
+    if (request.proof === 'needed') throw findingsError('EM_SCHEMA_DIFFERS', 'the stamp would not be true', proof.findings);
+    return { ...proof, status: 'forced', findings: proof.findings.map(asWarning) };
+  }
+
+  private async record(stamping: Stamping, claim: Claimed, { state, proof }: { state: FullState; proof: Proof }): Promise<void> {
+    const { call, session, tables, key } = this.locked;
+    const { before, after, recorded, unrecorded } = stamping;
+    const checksums = recordedChecksums(state.journal);
+    const rows = [...this.historyRows(stamping), ...this.journalRows(stamping, checksums, proof)];
+    try {
+      await session.send([renderPossession(key), renderClaimed(tables, claim.owner), ...rows].join('\n'));
+    } catch (error) {
+      throw lockLostOr(error);
+    }
+    for (const { migration } of recorded) checksums.set(migration.id, migration.checksum);
+    call.report.info('stamp.recorded', {
+      from: before.at(-1),
+      to: after.at(-1),
+      recorded: recorded.map(({ name }) => name),
+      unrecorded,
+      proof: proof.status,
+    });
+    const found = await verifyRun({ call, session, tables, before: claim.owner.before, expected: after });
+    this.locked.refuse('EM_VERIFY_FAILED', 'the stamp is recorded, and this is wrong in the database', found);
+    await rememberSchema({ call, session, tables, applied: after });
+    await this.locked.release({ state: 'clear', before: undefined, ...digestOfHistory(after, checksums) });
+  }
+
+  private historyRows({ after, recorded, unrecorded, repeated, moved }: Stamping): string[] {
+    const { tables } = this.locked;
+    const isNew = new Set(recorded.map(({ name }) => name));
+    const rewritten = after.filter((name) => isNew.has(name) || moved.includes(name));
+    return [
+      ...unrecorded.map((name) => renderHistoryDelete(tables, name)),
+      ...repeated.map((names) => renderDeleteRepeated(tables.history, names)),
+      ...rewritten.map((name) => (isNew.has(name) ? renderHistoryInsert(tables, name, null) : renderMove(tables.history, name))),
+    ];
+  }
+
+  private journalRows(
+    { recorded, unrecorded, repeated }: Stamping,
+    checksums: ReadonlyMap<string, string | undefined>,
+    proof: Proof,
+  ): string[] {
+    const how = proof.status === 'forced' ? { force: true } : {};
+    const row = (name: string, detail: Pick<Attempt, 'direction' | 'status' | 'checksum' | 'breaking'>) =>
+      renderStamp(this.locked, name, { ...detail, ...how, reason: this.request.reason, by: accountName() });
+    return [
+      ...recorded.map(({ name, migration: { checksum } }) => row(name, { direction: 'up', status: 'done', checksum, breaking: true })),
+      ...unrecorded.map((name) => row(name, { direction: 'down', status: 'undone' })),
+      ...repeated.map(([name = '']) =>
+        row(name, { direction: 'up', status: 'done', checksum: checksums.get(migrationId(name)), breaking: true }),
+      ),
+    ];
+  }
+}
+
+function asWarning(finding: Finding): Finding {
+  return finding.level === 'error' ? { ...finding, level: 'warn' } : finding;
+}
+
+function stampedOf({ before, after, recorded, unrecorded }: Stamping, proof: Proof): Stamped {
+  return Object.freeze({
+    before: Object.freeze([...before]),
+    after: Object.freeze([...after]),
+    recorded: Object.freeze(recorded.map(({ name }) => name)),
+    unrecorded: Object.freeze([...unrecorded]),
+    proof: Object.freeze({ ...proof, findings: Object.freeze([...proof.findings]) }),
+  });
+}
+
+// Its batch and its time are kept; knex takes back a batch in the reverse order of the ids.
+function renderMove(history: string, name: string): string {
+  return `with row as (delete from ${history} where name = ${literal(name)} returning name, batch, migration_time)
+    insert into ${history} (name, batch, migration_time) select name, batch, migration_time from row;`;
+}
+
+function renderDeleteRepeated(history: string, names: readonly string[]): string {
+  const those = `name in (${names.map(literal).join(', ')})`;
+  return `delete from ${history} where ${those} and id > (select min(id) from ${history} where ${those});`;
+}
+
+function lockLostOr(error: unknown): unknown {
+  const state = sqlStateOf(error) ?? '';
+  const lost = state === 'EMLCK' || state === 'EMKNX'; // raised by renderPossession and renderClaimed
+  return lost ? new MigrationError('EM_LOCK_LOST', 'the lock was lost before the stamp was recorded', { cause: error }) : error;
+}
+
+// A container's user may have no name.
+function accountName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
+  }
+}
