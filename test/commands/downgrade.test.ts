@@ -3,6 +3,7 @@ import { downgrade, history, upgrade, type Target } from '../../src/commands/ind
 import { ensureMigrated, type Options } from '../../src/index.js';
 import { poll, startBoot } from '../support/boot.js';
 import { runKnex } from '../support/knex-cli.js';
+import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { atBase, atHead, contentsOf, makeProject, names } from './fixture.js';
 
 const yes = true;
@@ -189,4 +190,22 @@ test('a downgrade waits for a boot that holds the lock, and says so', async () =
   expect(await contentsOf(database)).toMatchObject({ history: [...names] });
   await booting.kill();
   await expect(waiting).resolves.toMatchObject({ to: names[2], reverted: [{ name: names[3] }] });
+});
+
+describeWithPgBouncer('behind PgBouncer', () => {
+  test('a downgrade is one transaction, and one that cannot be is refused with directConnection as the way out', async () => {
+    const { database, options } = await makeProject();
+    await upgrade(options);
+    const pooler = await startPgBouncer(database.url);
+    const pooled = { ...options, connection: pooler.urlOf(database.url) };
+    expect(await downgrade(pooled, { target: { steps: 1 }, yes })).toMatchObject({ to: names[2], reverted: [{ name: names[3] }] });
+    await expect(downgrade(pooled, { target: { steps: 1 }, yes })).rejects.toMatchObject({
+      code: 'EM_PLAN_REFUSED',
+      remedy: expect.stringContaining('directConnection') as string,
+    });
+    expect(await contentsOf(database)).toEqual({ ...atHead, notes: null, history: names.slice(0, 3) });
+    expect(await downgrade({ ...pooled, directConnection: database.url }, { target: 'base', yes })).toMatchObject({ to: undefined });
+    await pooler.stop(); // it keeps its connections to the server
+    expect(await contentsOf(database)).toEqual(atBase);
+  });
 });

@@ -335,7 +335,9 @@ describe('the command line', () => {
     expect((await run('stamp', 'head')).stdout).toBe('Nothing to do: the database is at 04_notes.up.sql.\n');
     const lie = await run('stamp', '02_total');
     expect(lie).toMatchObject({ code: 78, stdout: '' });
-    expect(lie.stderr).toContain('EM_SCHEMA_DIFFERS: the stamp would not be true:\n  - schema-extra: index orders_customer_idx on public.orders is there');
+    expect(lie.stderr).toContain(
+      'EM_SCHEMA_DIFFERS: the stamp would not be true:\n  - schema-extra: index orders_customer_idx on public.orders is there',
+    );
     expect(JSON.parse((await run('stamp', '02_total', '--force', '--reason', 'why not', '--json')).stdout)).toMatchObject({
       unrecorded: names.slice(2),
       proof: { status: 'forced' },
