@@ -9,11 +9,11 @@ import { root } from './support/majors.js';
 const floors = [
   'finding sql embedded-binaries',
   'errors',
-  'config import-file',
+  'config import-file project',
   'log',
   'call',
   'session source embedded config-file',
-  'history scratch',
+  'history scratch revision',
   'lock watch answers',
   'state',
   'outcome read-state plan checks schema loss',

@@ -41,6 +41,7 @@ describe('what is not given', () => {
       disableTransactions: false,
       disableMigrationsListValidation: false,
       hooks: {},
+      making: {},
     });
   });
 

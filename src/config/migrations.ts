@@ -29,6 +29,8 @@ export interface MigrationsConfig {
   readonly migrationSource: MigrationSource | undefined;
   readonly modules: MigrationModules | undefined;
   readonly hooks: MigrationHooks;
+  /** How a new migration is made. */
+  readonly making: { readonly extension: string | undefined; readonly stub: string | undefined; readonly fileName: string | undefined };
 }
 
 /** The keys of knex's migration configuration as they are, and `modules`. */
@@ -44,6 +46,7 @@ export interface MigrationsInput {
   readonly loadExtensions?: readonly string[] | undefined;
   readonly extension?: string | undefined;
   readonly stub?: string | undefined;
+  readonly fileName?: string | undefined;
   readonly name?: string | undefined;
   readonly beforeAll?: MigrationHook | undefined;
   readonly beforeEach?: MigrationHook | undefined;
@@ -64,6 +67,7 @@ export interface GivenMigrations {
   readonly loadExtensions: readonly string[];
   readonly extension: string;
   readonly stub: string;
+  readonly fileName: string;
   readonly name: string;
   readonly beforeAll: MigrationHook;
   readonly beforeEach: MigrationHook;
@@ -78,7 +82,6 @@ interface MigrationsRow<Value> {
 }
 
 const hookRow = (sentence: string) => ({ sentence, read: callable<MigrationHook>() });
-const fileNaming = "knex's key for `migrate:make`; read by knex only.";
 
 /** Every key of the option `migrations`. */
 export const migrationsTable: { readonly [Key in keyof GivenMigrations]: MigrationsRow<GivenMigrations[Key]> } = {
@@ -110,8 +113,17 @@ export const migrationsTable: { readonly [Key in keyof GivenMigrations]: Migrati
   },
   sortDirsSeparately: { shown: '`false`', sentence: 'Orders the migrations directory by directory.', read: flag },
   loadExtensions: { shown: 'every kind that can be loaded', sentence: 'The file extensions that count as migrations.', read: texts },
-  extension: { sentence: fileNaming, read: text },
-  stub: { sentence: fileNaming, read: text },
+  extension: {
+    shown: "that of the project's last migration",
+    sentence: 'What `revision` writes: `js`, `ts`, `sql` and so on.',
+    read: text,
+  },
+  stub: { sentence: 'The file that `revision` fills in, with `{{message}}` and `{{name}}` in it.', read: text },
+  fileName: {
+    shown: "as the project's last migration",
+    sentence: 'How `revision` names a file: `{timestamp}` or `{number}`, and `{slug}`.',
+    read: readFileName,
+  },
   name: { sentence: "knex's key for `migrate:up` and `migrate:down`; read by knex only.", read: text },
   beforeAll: hookRow('Called before the first pending migration, in the transaction of the set where there is one.'),
   beforeEach: hookRow('Called before each migration, inside its transaction.'),
@@ -173,6 +185,7 @@ export function settleMigrations(given: Partial<GivenMigrations>, inherited: Par
     migrationSource: keys.migrationSource,
     modules: keys.modules,
     hooks: hooksOf(keys),
+    making: Object.freeze({ extension: keys.extension, stub: keys.stub && resolve(keys.stub), fileName: keys.fileName }),
   });
 }
 
@@ -200,4 +213,12 @@ function readTableName(value: unknown, place: Place): string | undefined {
   const name = text(value, place);
   if (name === undefined || Buffer.byteLength(name) <= 53) return name;
   return refuse(place, 'at most 53 bytes, since the journal is named <tableName>_journal', shown(name));
+}
+
+function readFileName(value: unknown, place: Place): string | undefined {
+  const template = text(value, place);
+  if (template === undefined) return undefined;
+  const rest = template.replaceAll(/\{(timestamp|number|slug)\}/g, '');
+  const isNaming = /\{(timestamp|number)\}/.test(template) && template.includes('{slug}') && !/[{}/\\]/.test(rest);
+  return isNaming ? template : refuse(place, 'a name such as "{timestamp}_{slug}" or "{number}_{slug}"', shown(value));
 }

@@ -29,6 +29,7 @@ export function configOf(given: Partial<MigrationsConfig>): MigrationsConfig {
     migrationSource: undefined,
     modules: undefined,
     hooks: {},
+    making: { extension: undefined, stub: undefined, fileName: undefined },
     ...given,
   };
 }
