@@ -9,6 +9,8 @@ export interface Project {
   /** What a .js file is, by Node's rule. */
   readonly type: 'module' | 'commonjs';
   readonly language: 'ts' | 'js';
+  /** Whether an import of a TypeScript file names it as it is, and not by the .js that it becomes. */
+  readonly importsTypescript: boolean;
   /** The names of what it depends on at run time. */
   readonly dependencies: readonly string[];
 }
@@ -21,14 +23,27 @@ interface PackageJson {
 /** Reads the project that a directory belongs to; the directory need not exist. Throws EM_CONFIG_INVALID for a package.json that is no JSON. */
 export function readProject(directory: string): Project {
   const root = rootAbove(directory);
-  if (root === undefined) return { root, type: 'commonjs', language: 'js', dependencies: [] };
+  if (root === undefined) return { root, type: 'commonjs', language: 'js', importsTypescript: false, dependencies: [] };
   const { type, dependencies = {} } = readPackage(join(root, 'package.json'));
+  const tsconfig = readTsconfig(join(root, 'tsconfig.json'));
   return {
     root,
     type: type === 'module' ? 'module' : 'commonjs',
-    language: existsSync(join(root, 'tsconfig.json')) ? 'ts' : 'js',
+    language: tsconfig === undefined ? 'js' : 'ts',
+    // A tsconfig.json has comments and is inherited: to look for the words is as good as to read half of it.
+    importsTypescript: /"(?:allowImportingTsExtensions|rewriteRelativeImportExtensions)"\s*:\s*true/.test(tsconfig ?? ''),
     dependencies: Object.keys(dependencies),
   };
+}
+
+/** Whether Node takes a file for an ES module: by its extension, else by the project. */
+export function isModuleFile(file: string, { type }: Project): boolean {
+  const [, kind] = /\.([cm]?)[jt]s$/.exec(file) ?? [];
+  return kind === 'm' || (kind === '' && type === 'module');
+}
+
+function readTsconfig(file: string): string | undefined {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }
 
 function rootAbove(directory: string): string | undefined {

@@ -14,7 +14,7 @@ const floors = [
   'call',
   'session source embedded config-file',
   'history scratch revision',
-  'lock watch answers',
+  'lock watch answers init',
   'state',
   'outcome read-state plan checks schema loss',
   'apply adopt drift verify wait-for-head likeness stamping',

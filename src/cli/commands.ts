@@ -1,10 +1,43 @@
-import { current, downgrade, history, stamp, status, upgrade, type DowngradeQuestion } from '../commands/index.js';
+import { current, downgrade, type DowngradeQuestion, history, init, revision, stamp, status, upgrade } from '../commands/index.js';
 import { readTarget } from './target.js';
-import { currentText, historyText, outcomeText, stampedText, statusText } from './text.js';
-import type { Input, Verb } from './verb.js';
+import { currentText, historyText, initText, outcomeText, revisionText, stampedText, statusText } from './text.js';
+import { flagText, type Input, type Verb } from './verb.js';
 
 /** Every verb of the command line, in the order in which --help and docs/commands.md list them. */
 export const verbs: readonly Verb[] = [
+  {
+    name: 'init',
+    summary: 'Set a project up.',
+    description:
+      'Writes a configuration file and, where there is none, a first migration, and gives the lines for the file in which the application boots. Overwrites nothing. A knexfile is read as it stands: then it only gives the lines. Needs no database.',
+    flags: {
+      '--extension <extension>': 'Of the files: js, mjs, cjs, ts, mts, cts, or sql for the migration alone. Default: as the project is.',
+    },
+    examples: ['ensure-migrated init', 'ensure-migrated init --extension sql'],
+    run: async (options, input) => {
+      const result = await init(options, { extension: flagText(input, 'extension') });
+      return { result, text: () => initText(result) };
+    },
+  },
+  {
+    name: 'revision',
+    arguments: '<message>',
+    summary: 'Write a new migration.',
+    description:
+      'Writes a migration that does nothing yet, named so that it sorts after all others. Warns of a message that does not say what it changes. Needs no database.',
+    flags: {
+      '--extension <extension>': 'js, mjs, cjs, ts, mts, cts or sql. Default: migrations.extension, then as the last migration.',
+      '--directory <directory>': 'One of the directories of the migrations. Default: the last.',
+      '--stub <file>': 'The template to fill in. Default: migrations.stub.',
+    },
+    examples: ['ensure-migrated revision "add patient email"', 'ensure-migrated revision "index orders by customer" --extension sql'],
+    run: async (options, input) => {
+      const flag = (name: string) => flagText(input, name);
+      const asked = { extension: flag('extension'), directory: flag('directory'), stub: flag('stub') };
+      const result = await revision(options, { message: input.args[0] ?? '', ...asked });
+      return { result, text: (screen) => revisionText(result, screen) };
+    },
+  },
   {
     name: 'upgrade',
     arguments: '[target]',

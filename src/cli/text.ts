@@ -1,8 +1,26 @@
-import type { Current, HistoryEntry, MendableFinding, Stamped, Status } from '../commands/index.js';
+import type { Current, HistoryEntry, Init, MendableFinding, Revision, Stamped, Status } from '../commands/index.js';
+import { relative } from 'node:path';
 import type { Finding } from '../finding.js';
 import type { AppliedMigration, Outcome } from '../outcome.js';
 import type { Screen } from './screen.js';
 import { renderTable, type Column } from './table.js';
+
+/** What was written and what was left, and then the lines to write where the application boots. */
+export function initText({ files, left, bootFile, bootLines }: Init): string {
+  const told = [...files.map((file) => `Wrote ${here(file)}`), ...left.map((file) => `Left ${here(file)} as it is`)];
+  const where = bootFile === undefined ? 'Where the application boots:' : `In ${here(bootFile)}, where the application boots:`;
+  return [...told, '', where, '', ...bootLines].join('\n');
+}
+
+/** What was written, with its warnings. */
+export function revisionText({ files, findings }: Revision, screen: Screen): string {
+  return [...files.map((file) => `Wrote ${here(file)}`), ...findings.map((finding) => findingText(finding, screen))].join('\n');
+}
+
+// As a person would type it.
+function here(file: string): string {
+  return relative('.', file) || '.';
+}
 
 /** What an upgrade or a downgrade came to. */
 export function outcomeText(outcome: Outcome, screen: Screen): string {

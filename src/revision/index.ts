@@ -64,8 +64,8 @@ function directoryFor({ directories }: MigrationsConfig, asked: string | undefin
   });
 }
 
-// Of a new project there may be no directory yet, or nothing in it.
-async function listExisting(config: MigrationsConfig): Promise<readonly Migration[]> {
+/** The migrations that there are. Of a new project there may be no directory yet, or nothing in it: then none. */
+export async function listExisting(config: MigrationsConfig): Promise<readonly Migration[]> {
   const directories = config.directories.filter((directory) => existsSync(directory));
   if (config.directories.length > 0 && directories.length === 0) return [];
   try {
