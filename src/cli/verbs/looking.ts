@@ -1,0 +1,48 @@
+import { current, history, status } from '../../commands/index.js';
+import { currentText, historyText, statusText } from '../text.js';
+import type { Input, Verb } from '../verb.js';
+
+/** The verbs that only look. */
+export const looking: readonly Verb[] = [
+  {
+    name: 'current',
+    summary: "Show the database's revision.",
+    description: 'Shows the newest applied migration, and (head) when it is the newest of the code.',
+    flags: { '--wait': 'Return once the database is at head: for init containers and scripts.' },
+    examples: ['ensure-migrated current', 'ensure-migrated current --wait'],
+    run: async (options, { flags }) => {
+      const result = await current(options, { wait: flags['wait'] === true });
+      return { result, text: () => currentText(result) };
+    },
+  },
+  {
+    name: 'history',
+    arguments: '[range]',
+    summary: 'List the migrations of code and database.',
+    description:
+      'Lists what was applied, in the order in which it ran, and what is pending. A range is from:to; either side may be left out. --verbose adds who applied it, from where, and whether the file is still the same.',
+    flags: { '-v, --verbose': 'Tell also who applied it, and how.' },
+    examples: ['ensure-migrated history', 'ensure-migrated history --verbose', 'ensure-migrated history patient_email:'],
+    run: async (options, { args: [range], flags }) => {
+      const result = await history(options, rangeOf(range));
+      return { result, text: (screen) => historyText(result, screen, flags['verbose'] === true ? 'verbose' : 'short') };
+    },
+  },
+  {
+    name: 'status',
+    summary: 'Tell whether code and database match.',
+    description:
+      'Compares code and database, names what does not match, and for each finding the one command that mends it. Exit code 0 in sync, 78 not.',
+    examples: ['ensure-migrated status', 'ensure-migrated status --json'],
+    run: async (options) => {
+      const result = await status(options);
+      return { result, text: (screen) => statusText(result, screen), exitCode: result.inSync ? 0 : 78 };
+    },
+  },
+];
+
+function rangeOf(range: Input['args'][number] | undefined): { from?: string; to?: string } {
+  if (range === undefined) return {};
+  const [from = '', to = ''] = range.includes(':') ? range.split(':', 2) : [range, range];
+  return { ...(from && { from }), ...(to && { to }) };
+}
