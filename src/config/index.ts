@@ -1,5 +1,6 @@
 export { knexClientOf, type Connect, type ConnectionInput, type PgConfig } from './connection.js';
 export { nodeEnvironment, variableOf } from './environment.js';
+export { extraCertificatesFile, inheritedVariables, searchedDirectories } from './inherited.js';
 export type { MigrationHook, MigrationHooks, MigrationsConfig, MigrationsInput } from './migrations.js';
 export type { MigrationModule, MigrationModules, MigrationSource } from './modules.js';
 export { defineConfig, type Check, type CheckContext, type Expectation, type Logger } from './options.js';

@@ -1,0 +1,69 @@
+import type { Writable } from 'node:stream';
+import type { Call } from '../call.js';
+import type { Connect } from '../config/index.js';
+import { readLogin } from '../session/index.js';
+import { openEnvironment, type ToolEnvironment } from './environment.js';
+import { findTool, type Tool } from './find.js';
+import { runProgram } from './run.js';
+
+export { ToolError } from './failure.js';
+export { findNewestTool, findTool, type Tool, type ToolName, type ToolRequest } from './find.js';
+export { runProgram, type ProgramRun } from './run.js';
+export type { ToolEnvironment } from './environment.js';
+
+export interface ToolRun {
+  readonly call: Call;
+  readonly tool: Tool;
+  /** The connection is not among them. */
+  readonly args: readonly string[];
+  /** Where the tool connects. Default: nowhere. */
+  readonly source?: Connect;
+  /** Takes stdout; default: it is returned. */
+  readonly output?: Writable;
+  /** Default: that of the call. */
+  readonly stop?: AbortSignal;
+}
+
+/**
+ * Runs a client tool to its end and gives what it wrote to stdout; it connects as pg would, by environment variables only. Ended when told
+ * to stop, whose reason is thrown then. Throws {@link ToolError} with what the tool said, without the password.
+ */
+export async function runTool({ call, tool, args, source, output, stop = call.stop }: ToolRun): Promise<string> {
+  await using environment = await openToolEnvironment(call, source, tool.name);
+  const { variables, secrets } = environment;
+  return await runProgram({ file: tool.file, args, variables, secrets, stop, ...(output && { output }) });
+}
+
+/** The environment of a child process that connects to a source, or that connects nowhere. */
+export async function openToolEnvironment(call: Call, source: Connect | undefined, name: string): Promise<ToolEnvironment> {
+  const { application, timeouts } = call.config;
+  const login = source && (await readLogin(source));
+  return await openEnvironment({ login, application: `ensure-migrated/${application.name}/${name}`, connectMs: timeouts.connectMs });
+}
+
+export interface SchemaDump {
+  readonly call: Call;
+  readonly source: Connect;
+  /** As server_version_num. */
+  readonly serverVersion: number;
+  /** Beside --schema-only: `--no-owner`, `--schema=...`. */
+  readonly args?: readonly string[];
+}
+
+/** The schema of a database as SQL, by `pg_dump --schema-only`. Reads only. Throws {@link ToolError}, also when pg_dump is older than the server. */
+export async function dumpSchema({ call, source, serverVersion, args = [] }: SchemaDump): Promise<string> {
+  const tool = await findDump(call, serverVersion);
+  const waiting = `--lock-wait-timeout=${call.config.timeouts.lockMs}`;
+  return withoutRestriction(await runTool({ call, tool, source, args: ['--schema-only', '--no-password', waiting, ...args] }));
+}
+
+// Two commands of psql around the script, with a random word, since the minor releases of August 2025: no server knows them.
+function withoutRestriction(script: string): string {
+  const word = /^\\restrict (\w+)$/m.exec(script)?.[1];
+  return word === undefined ? script : script.replace(`\\restrict ${word}\n`, '').replace(`\\unrestrict ${word}\n`, '');
+}
+
+/** A pg_dump that can dump a server of this version. Throws {@link ToolError}. */
+export async function findDump({ stop }: Pick<Call, 'stop'>, serverVersion: number): Promise<Tool> {
+  return await findTool({ name: 'pg_dump', atLeast: Math.floor(serverVersion / 10_000), of: 'the server', stop });
+}
