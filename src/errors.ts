@@ -23,6 +23,9 @@ export const errorTable = {
   EM_LOCK_TIMEOUT: { exit: 75, remedy: 'Look at the session that holds the lock; end it with pg_terminate_backend if it is stuck.' },
   EM_KNEX_LOCKED: { exit: 78, remedy: 'Wait for the other knex run, or, when none is alive, run `knex migrate:unlock`.' },
   EM_CHECK_FAILED: { exit: 78, remedy: 'Follow the remedy of each finding. Nothing was changed.' },
+  EM_BACKUP_FAILED: { exit: 78, remedy: 'Mend what is named above: without a backup nothing is migrated. Nothing was changed.' },
+  EM_RESTORE_REFUSED: { exit: 78, remedy: 'Give a whole backup, and an empty or a new database. Nothing was changed.' },
+  EM_RESTORE_FAILED: { exit: 78, remedy: 'Mend what pg_restore said, and restore again. Nothing was restored.' },
   EM_PLAN_REFUSED: { exit: 78, remedy: 'Change the option or the migration named above. Nothing was changed.' },
   EM_NOT_CONFIRMED: { exit: 78, remedy: 'Answer the question on a terminal, or give --yes. Nothing was changed.' },
   EM_SCRATCH_UNAVAILABLE: {
@@ -95,6 +98,14 @@ export function findingsError(code: ErrorCode, what: string, findings: readonly 
 /** The same error with what had been done until then. */
 export function withOutcome(error: MigrationError, outcome: unknown): MigrationError {
   return Object.assign(error, { outcome: error.outcome ?? outcome });
+}
+
+/** The same error, whoever threw it, with a line more for the person who reads it. */
+export function withLine(error: unknown, line: string): unknown {
+  if (!(error instanceof Error)) return error;
+  const { message, stack } = error;
+  const longer = `${message}\n  ${line}`;
+  return Object.assign(error, { message: longer, ...(stack && { stack: stack.replace(message, () => longer) }) });
 }
 
 /** Whether a value is an error of this library, also of another copy of it; with a code, whether it is that one. */

@@ -98,6 +98,32 @@ async function tryLock({ session, tables, key, scope }: LockRequest): Promise<Hi
   return { ...history, locked };
 }
 
+const busyMarks = { backup: '/backup', restore: '/restore' };
+
+/**
+ * Does work of the holder that is no statement of its session, during which that is idle. Shown to those who wait as its application_name,
+ * which every role may read; costs nothing, writes nothing, and ends with the session, which the lease bounds.
+ */
+export async function whileBusy<T>(
+  { session, scope }: Pick<LockRequest, 'session' | 'scope'>,
+  what: keyof typeof busyMarks,
+  work: () => Promise<T>,
+): Promise<T> {
+  const isLocal = scope === 'xact';
+  const [row] = await session.query<{ name: string }>(`select pg_catalog.current_setting('application_name') as name`);
+  const name = row?.name ?? '';
+  const mark = (shown: string) => `select pg_catalog.set_config('application_name', ${literal(shown)}, ${isLocal})`;
+  await session.send(mark(`${name.slice(0, 63 - busyMarks[what].length)}${busyMarks[what]}`));
+  const result = await work();
+  await session.send(mark(name)); // when the work has failed, the session ends soon
+  return result;
+}
+
+/** Whether the holder is at work, though no statement of its runs. */
+export function isBusy(holder: Pick<Holder, 'application'> | undefined): boolean {
+  return Object.values(busyMarks).some((mark) => holder?.application?.endsWith(mark));
+}
+
 /** The session that holds the lock, if any. Roles that may not see it get nulls. */
 export async function readHolder(session: Session, { namespace, key }: LockKey): Promise<Holder | undefined> {
   const [holder] = await session.query<Holder>(
@@ -134,7 +160,7 @@ class ProgressWatch {
     const silent = session?.state === 'active' && session.wait === 'ClientRead'; // inside COPY FROM STDIN or an open cursor
     const streamed = silent ? await this.readStream(session.pid) : '';
     const moved = sign !== this.seen || streamed !== this.streamed;
-    if (moved || (session?.state === 'active' && !silent)) this.progressedAt = performance.now();
+    if (moved || isBusy(session) || (session?.state === 'active' && !silent)) this.progressedAt = performance.now();
     if (moved || !silent) this.stuckSince = undefined;
     this.seen = sign;
     this.streamed = streamed;

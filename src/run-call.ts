@@ -39,11 +39,11 @@ export interface Opened {
 
 /**
  * Connects, lists the migrations meanwhile, and reads the history in one round trip: takes no lock, writes nothing. Throws EM_CHECK_FAILED
- * where `expect` names another database. The caller owns the session.
+ * where `expect` names another database. The caller owns the session. `alone`: for what has nothing to do with the code's migrations.
  */
-export async function openDatabase(call: Call): Promise<Opened & AsyncDisposable> {
+export async function openDatabase(call: Call, which: 'with migrations' | 'alone' = 'with migrations'): Promise<Opened & AsyncDisposable> {
   const opening = call.report.phase('connect', () => openSession(call));
-  const migrations = await listMeanwhile(call, opening);
+  const migrations = which === 'alone' ? [] : await listMeanwhile(call, opening);
   const session = await opening;
   const tables = tablesOf(call.config.migrations);
   const close = async () => await session[Symbol.asyncDispose]();

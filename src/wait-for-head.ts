@@ -2,7 +2,7 @@ import type { Call } from './call.js';
 import { findingsError, MigrationError } from './errors.js';
 import { errorsOf } from './finding.js';
 import { readHistory, type History, type Tables } from './history/index.js';
-import { jitter, lockKey, readHolder } from './lock.js';
+import { isBusy, jitter, lockKey, readHolder } from './lock.js';
 import { readState } from './read-state.js';
 import type { Session } from './session/index.js';
 import type { Migration } from './source/index.js';
@@ -48,7 +48,7 @@ export async function waitForHead(request: WaitRequest): Promise<State> {
 // What the holder does is hidden from a role that may only read: then it counts as at work, and `timeouts.callMs` ends the wait.
 async function isAtWork({ session, tables }: WaitRequest, { facts }: History): Promise<boolean> {
   const holder = await readHolder(session, lockKey(facts, tables, tables.schema ?? facts.schema ?? undefined));
-  return holder !== undefined && (holder.state === null || holder.state === 'active');
+  return holder !== undefined && (isBusy(holder) || holder.state === null || holder.state === 'active');
 }
 
 // A database without a history may be one that is about to be migrated for the first time.

@@ -17,7 +17,7 @@ const floors = [
   'lock watch answers init',
   'state',
   'outcome read-state plan checks schema loss',
-  'apply adopt drift verify wait-for-head likeness stamping',
+  'apply adopt backup drift verify wait-for-head likeness stamping',
   'run-call',
   'under-lock',
   'upgrade downgrade',

@@ -92,6 +92,19 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ mode: 'aply' }, 'mode: expected "apply", "wait", "verify" or "off"; got "aply"; did you mean "apply"?'],
     [{ mode: url }, 'mode: expected "apply", "wait", "verify" or "off"; got "postgres://app:***@db:5432/clinic"'],
     [{ transaction: false }, 'transaction: expected "each" or "all"; got false'],
+    [{ backup: true }, 'backup: expected false, { directory, keepCount } or { command }; got true'],
+    [{ backup: {} }, 'backup: expected false, { directory, keepCount } or { command }; got an object with nothing in it'],
+    [
+      { backup: { directory: 'a', command: 'b' } },
+      'backup: expected false, { directory, keepCount } or { command }; got an object with directory, command',
+    ],
+    [
+      { backup: { command: 'b', keepCount: 2 } },
+      'backup: expected false, { directory, keepCount } or { command }; got an object with command, keepCount',
+    ],
+    [{ backup: { directory: '' } }, 'backup.directory: expected text that is not empty; got ""'],
+    [{ backup: { directory: 'a', keepCount: 0 } }, 'backup.keepCount: expected a whole number from 1; got 0'],
+    [{ backup: { directry: 'a' } }, 'backup.directry: unknown option; did you mean "directory"?'],
     [{ rules: [] }, 'rules: expected an object of rules and levels; got a list'],
     [{ rules: { 'history-edit': 'off' } }, 'rules.history-edit: unknown option; did you mean "history-edited"?'],
     [{ rules: { blockers: 'info' } }, 'rules.blockers: expected "error", "warn" or "off"; got "info"'],
@@ -123,9 +136,10 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ Mode: 'apply' }, 'Mode: unknown option; did you mean "mode"?'],
     [{ directory: 'a' }, 'directory: unknown option; did you mean "migrations.directory"?'],
     [{ password: 's3cret' }, 'password: unknown option; did you mean "connection.password"?'],
-    ...['schema', 'streams', 'tenants', 'backup', 'backfills', 'throttle', 'replicas', 'lint', 'constructor'].map(
-      (name): [unknown, string] => [{ [name]: {} }, `${name}: unknown option`],
-    ),
+    ...['schema', 'streams', 'tenants', 'backfills', 'throttle', 'replicas', 'lint', 'constructor'].map((name): [unknown, string] => [
+      { [name]: {} },
+      `${name}: unknown option`,
+    ]),
     [{ mod: 'off' }, 'mod: unknown option; did you mean "mode"?'],
   ])('%# %o', (options, problem) => {
     expect(problemsOf(options)).toEqual([problem]);

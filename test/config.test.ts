@@ -23,6 +23,7 @@ describe('what is not given', () => {
     expect(rest).toEqual({
       mode: 'apply',
       transaction: 'each',
+      backup: false,
       checks: [],
       expect: {},
       application: { name: path.basename(process.cwd()), version: undefined },

@@ -15,6 +15,8 @@ export interface ProgramRun {
   readonly stop: AbortSignal;
   /** Takes what the child writes to stdout. Default: it is collected and returned. */
   readonly output?: Writable;
+  /** How much of stdout is returned: its end. Default: all of it. */
+  readonly keep?: number;
   /** Masked in what is told of the child. */
   readonly secrets?: readonly string[];
 }
@@ -30,13 +32,13 @@ const keptOfStderr = 4_000;
  * started, fails or is killed, or when `output` fails. The child leads a process group of its own and has no stdin and no terminal.
  */
 export async function runProgram(run: ProgramRun): Promise<string> {
-  const { file, args, variables, stop, output } = run;
+  const { file, args, variables, stop, output, keep } = run;
   stop.throwIfAborted();
   const child = spawn(file, args, { env: variables, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   using killing = killOnStop(child, stop);
   const end = endOf(child);
   const stderr = collect(child.stderr, keptOfStderr);
-  const written = (output ? pipeline(child.stdout, output).then(() => '') : collect(child.stdout)).catch((error: unknown) => {
+  const written = (output ? pipeline(child.stdout, output).then(() => '') : collect(child.stdout, keep)).catch((error: unknown) => {
     killing.kill(); // nobody reads on: a child that writes nothing for an hour would not notice
     return new ToolError(`what ${path.basename(file)} wrote could not be kept: ${messageOf(error)}`, undefined, { cause: error });
   });

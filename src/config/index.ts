@@ -1,3 +1,4 @@
+export { readBackup, type BackupDirectory, type BackupSettings } from './backup.js';
 export { knexClientOf, type Connect, type ConnectionInput, type PgConfig } from './connection.js';
 export { nodeEnvironment, variableOf } from './environment.js';
 export { extraCertificatesFile, inheritedVariables, searchedDirectories } from './inherited.js';

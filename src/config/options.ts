@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import type { Finding } from '../finding.js';
+import type { BackupSettings } from './backup.js';
 import type { ConnectionInput } from './connection.js';
 import type { MigrationsInput } from './migrations.js';
 import type { RulesInput } from './rules.js';
@@ -62,6 +63,11 @@ export interface Options {
   readonly mode?: Mode | undefined;
   /** A transaction for each migration (default), or one for the whole set: then a failure leaves none of them. */
   readonly transaction?: 'each' | 'all' | undefined;
+  /**
+   * Default false. A backup is taken under the lock before pending migrations run, and when that fails none of them does: by pg_dump into a
+   * directory that exists (`keepCount` removes older ones of this database, default none), or by a command that the shell runs.
+   */
+  readonly backup?: false | BackupSettings | undefined;
   /** A level for each rule: `{ 'history-edited': 'warn' }`, or with exceptions `{ 'invalid-index': { level: 'error', except: ['a_idx'] } }`. */
   readonly rules?: RulesInput | undefined;
   /** Questions of your own, asked together with the built-in checks. */

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { Knex } from 'knex';
 import { MigrationError } from '../errors.js';
+import type { BackupSettings } from './backup.js';
 import { connectionOfKnex, hasPgVariables, knexClientOf, type Connect } from './connection.js';
 import { variableOf } from './environment.js';
 import { migrationsTable, readInheritedMigrations, settleMigrations, type MigrationsConfig } from './migrations.js';
@@ -20,6 +21,7 @@ export interface Config {
   readonly baseline: string | undefined;
   readonly mode: Mode;
   readonly transaction: 'each' | 'all';
+  readonly backup: false | BackupSettings;
   readonly rules: Readonly<Record<Rule, RuleSetting>>;
   readonly checks: readonly Check[];
   readonly expect: Expectation;
@@ -72,7 +74,7 @@ function invalid(problems: readonly string[]): MigrationError {
 }
 
 type Given<Name extends keyof Options> = Exclude<ReturnType<(typeof optionTable)[Name]['read']>, undefined>;
-type AlwaysThere = 'mode' | 'transaction' | 'rules' | 'checks' | 'expect' | 'application' | 'timeouts';
+type AlwaysThere = 'mode' | 'transaction' | 'backup' | 'rules' | 'checks' | 'expect' | 'application' | 'timeouts';
 
 /** The options by themselves, each by its row. Where a problem was written down a value is missing, whatever the type says. */
 type Asked = { readonly [Name in keyof Options]-?: Given<Name> | (Name extends AlwaysThere ? never : undefined) };

@@ -1,3 +1,4 @@
+import { readBackup } from './backup.js';
 import { readConnection, readKnex } from './connection.js';
 import { readMigrations } from './migrations.js';
 import type { Check, Expectation, Logger, Options, ProgressEvent } from './options.js';
@@ -43,6 +44,12 @@ export const optionTable = {
     read: oneOf('apply', 'wait', 'verify', 'off'),
   },
   transaction: { default: 'each', sentence: 'A transaction for `each` migration, or one for `all`.', read: oneOf('each', 'all') },
+  backup: {
+    default: false,
+    sentence:
+      'Before pending migrations run: `{ directory, keepCount }` for pg_dump, or `{ command }` of your own. No backup, no migration.',
+    read: readBackup,
+  },
   rules: {
     default: {},
     shown: 'below',

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type pg from 'pg';
 import { stopLimitMs, type Call } from '../call.js';
-import type { PgConfig } from '../config/index.js';
+import type { Connect, PgConfig } from '../config/index.js';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
 import { identifier } from '../sql.js';
 import { bindKnex } from './bound-knex.js';
@@ -15,7 +15,7 @@ import { Wire, type Answer, type Message } from './wire.js';
 
 export { isRetryable } from './connect.js';
 export { afterSilence } from './lease.js';
-export { readLogin, type Login } from './login.js';
+export { readLogin, toDatabase, type Login } from './login.js';
 export { renderSettings, type Setting } from './settings.js';
 export { brokenBy, TransactionBroken } from './broken.js';
 export { StepConnection, type Failure, type Hear } from './step-connection.js';
@@ -28,6 +28,7 @@ export class Session implements AsyncDisposable {
   private cancelling: Promise<void> | undefined;
   private readonly closing = new AbortController();
   private readonly seconds = new Set<Wire>();
+  private connect: Connect | undefined;
   private vigil: Disposable | undefined;
   private direct = false;
   private role = 'none';
@@ -179,7 +180,8 @@ export class Session implements AsyncDisposable {
   }
 
   /** From now on no statement waits for ever for a server that cannot be reached; see {@link keepVigil}. */
-  lookAfter(source: () => Promise<PgConfig>): void {
+  lookAfter(source: Connect): void {
+    this.connect = source;
     const { wire, call } = this;
     this.vigil = keepVigil({
       wire,
@@ -187,6 +189,11 @@ export class Session implements AsyncDisposable {
       open: async (limit) => await this.openSecond(source, '/vigil', limit),
       backendPid: () => (this.direct ? wire.processId : undefined),
     });
+  }
+
+  /** Where this session is connected; asked anew, since credentials may rotate. */
+  get source(): Connect {
+    return this.connect ?? this.call.config.connection;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

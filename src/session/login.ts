@@ -47,3 +47,11 @@ export async function readLogin(source: Connect): Promise<Login> {
     ownStream: stream !== undefined,
   };
 }
+
+/** The same server and user, but another database. */
+export function toDatabase(source: Connect, name: string): Connect {
+  return async () => {
+    const { host, port, user, password, ssl, options } = await readLogin(source);
+    return { host, port, user, password, ssl, options, database: name };
+  };
+}
