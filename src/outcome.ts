@@ -23,6 +23,8 @@ export interface Outcome {
   readonly applied: readonly AppliedMigration[];
   /** What a downgrade has taken back, newest first. */
   readonly reverted?: readonly AppliedMigration[];
+  /** The file of the backup that was taken before; of a backup by a command, the last line that it wrote. */
+  readonly backup?: string;
   /** What was found and did not refuse the boot. */
   readonly findings: readonly Finding[];
   /** Milliseconds per phase. */
@@ -35,10 +37,11 @@ export interface OutcomeParts {
   readonly to?: string | undefined;
   readonly applied?: readonly AppliedMigration[];
   readonly reverted?: readonly AppliedMigration[];
+  readonly backup?: string | undefined;
   readonly findings?: readonly Finding[];
 }
 
-export function outcomeOf(call: Call, { status, from, to, applied = [], reverted, findings = [] }: OutcomeParts): Outcome {
+export function outcomeOf(call: Call, { status, from, to, applied = [], reverted, backup, findings = [] }: OutcomeParts): Outcome {
   const timings = Object.freeze({ ...call.report.timings });
   return Object.freeze({
     status,
@@ -46,6 +49,7 @@ export function outcomeOf(call: Call, { status, from, to, applied = [], reverted
     to,
     applied: Object.freeze([...applied]),
     ...(reverted && { reverted: Object.freeze([...reverted]) }),
+    ...(backup !== undefined && { backup }),
     findings: Object.freeze([...findings]),
     timings,
   });

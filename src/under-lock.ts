@@ -1,5 +1,5 @@
 import type { Call } from './call.js';
-import { findingsError, isMigrationError, messageOf, MigrationError, withOutcome } from './errors.js';
+import { findingsError, isMigrationError, messageOf, MigrationError, withLine, withOutcome } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
 import {
   claimHistory,
@@ -74,7 +74,8 @@ async function takeTheLock<T>(opened: Opened, { needless, work }: LockedWork<T>)
     return await work(locked);
   } catch (error) {
     await locked.releaseFailed(error);
-    throw isMigrationError(error) ? withOutcome(error, locked.outcome('migrated', undefined)) : error;
+    const told = locked.backup === undefined ? error : withLine(error, `backup: ${locked.backup}`);
+    throw isMigrationError(told) ? withOutcome(told, locked.outcome('migrated', undefined)) : told;
   }
 }
 
@@ -127,6 +128,8 @@ export class Locked {
   readonly findings: Finding[] = [];
   /** What was applied, or taken back, so far. */
   readonly applied: AppliedMigration[] = [];
+  /** Of the state before the first change, once it was taken; the outcome and every later failure name it. */
+  backup: string | undefined;
   private claimed: Claimed | undefined;
 
   constructor(
@@ -206,6 +209,7 @@ export class Locked {
   }
 
   outcome(status: Outcome['status'], from: string | undefined, to?: string): Outcome {
-    return outcomeOf(this.call, { status, from, to, applied: this.applied, findings: this.findings });
+    const { applied, backup, findings } = this;
+    return outcomeOf(this.call, { status, from, to, applied, backup, findings });
   }
 }

@@ -2,6 +2,7 @@ import { digestAfter, recordAdoption, type Adoption } from './adopt.js';
 import { applyPlan, loadMigrations, readResumable, type Resumable } from './apply/index.js';
 import { runChecks } from './checks/index.js';
 import { describeDrift, rememberSchema } from './drift.js';
+import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
 import type { History } from './history/index.js';
 import { nothingToDo, type Outcome } from './outcome.js';
@@ -37,8 +38,13 @@ class Upgrade {
     const pending = selectPending(this.target, state, locked.migrations).filter((migration) => !stamped.includes(migration));
     if (pending.length === 0 && stamped.length === 0) return await this.settle(state, history);
     const plan = await this.check(history, pending, state);
+    if (pending.length > 0 && (await this.backUp(state, history)) === 'outdated') return await this.run(await locked.reread());
     const claim = await locked.claim(history);
-    if (claim.applied.join('\n') !== state.applied.join('\n')) return await this.run(await locked.reread()); // knex ran in between
+    if (isOther(claim.applied, state.applied)) {
+      // knex ran in between. A backup that is taken now would have the claim in it.
+      if (locked.backup !== undefined) throw outdated(locked.backup);
+      return await this.run(await locked.reread());
+    }
     return await this.apply({ state, stamped, plan, claim }, history);
   }
 
@@ -59,6 +65,20 @@ class Upgrade {
       call.report.info('plan.made', { of: plan.steps.length, transaction: plan.transaction, migrations: names });
       return plan;
     });
+  }
+
+  // Before the claim: what is restored from it must not look like a database that somebody is migrating.
+  private async backUp(state: FullState, { facts }: History): Promise<'outdated' | 'current'> {
+    const { call, session, scope } = this.locked;
+    const settings = call.config.backup;
+    if (!settings) return 'current';
+    const { takeBackup } = await import('./backup/index.js');
+    const request = { call, session, scope, facts, revision: state.revision };
+    const { name } = await call.report.phase('backup', async () => await takeBackup(settings, request));
+    this.locked.backup = name;
+    if (scope === 'xact') return 'current'; // a table that is missing would fail the one transaction; the claim compares too
+    const { applied = [] } = await this.locked.reread();
+    return isOther(applied, state.applied) ? 'outdated' : 'current';
   }
 
   private async apply({ state, stamped, plan, claim }: Work, { facts }: History): Promise<Outcome> {
@@ -107,6 +127,16 @@ interface Work {
   readonly stamped: readonly Migration[];
   readonly plan: Plan;
   readonly claim: Claimed;
+}
+
+function isOther(one: readonly string[], other: readonly string[]): boolean {
+  return one.join('\n') !== other.join('\n');
+}
+
+function outdated(backup: string): MigrationError {
+  return new MigrationError('EM_BACKUP_FAILED', `knex has migrated this database since the backup was taken (${backup})`, {
+    remedy: 'Start the service again: it takes another backup first. Nothing was changed by this call.',
+  });
 }
 
 function withoutUnmanaged(findings: readonly Finding[], stamped: readonly Migration[]): Finding[] {
