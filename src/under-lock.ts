@@ -3,6 +3,7 @@ import { findingsError, isMigrationError, messageOf, MigrationError, withLine, w
 import { errorsOf, type Finding } from './finding.js';
 import {
   claimHistory,
+  LockGivenUp,
   readHistory,
   renderUnclaim,
   type Claim,
@@ -67,15 +68,18 @@ async function takeTheLock<T>(opened: Opened, { needless, work }: LockedWork<T>)
   await session.hold(scope === 'session' ? 'direct' : 'pooled', opened.history.facts);
   let result: T | undefined;
   const settled = async (seen: History) => (result = needless?.(await readState({ ...place, history: seen }))) !== undefined;
-  const lock = await call.report.phase('lock', () => acquireLock({ ...place, settled }));
-  if (!lock.taken) return result as T;
-  const locked = new Locked(place, lock.history);
-  try {
-    return await work(locked);
-  } catch (error) {
-    await locked.releaseFailed(error);
-    const told = locked.backup === undefined ? error : withLine(error, `backup: ${locked.backup}`);
-    throw isMigrationError(told) ? withOutcome(told, locked.outcome('migrated', undefined)) : told;
+  for (;;) {
+    const lock = await call.report.phase('lock', () => acquireLock({ ...place, settled }));
+    if (!lock.taken) return result as T;
+    const locked = new Locked(place, lock.history);
+    try {
+      return await work(locked);
+    } catch (error) {
+      if (error instanceof LockGivenUp) continue;
+      await locked.releaseFailed(error);
+      const told = locked.backup === undefined ? error : withLine(error, `backup: ${locked.backup}`);
+      throw isMigrationError(told) ? withOutcome(told, locked.outcome('migrated', undefined)) : told;
+    }
   }
 }
 

@@ -37,31 +37,59 @@ const missing = /^(42P01|3F000)$/;
  * Sets knex's lock row together with our owner row, in one transaction under LOCK TABLE ... IN EXCLUSIVE MODE, so that a `knex migrate`
  * started meanwhile refuses cleanly. Makes the tables where they are missing, repairs a lock table with no or several rows, reclaims a
  * row whose owner is a dead run of ours (we hold the advisory lock, so it is dead). A row that somebody else has set is knex at work,
- * or dead: waits `timeouts.lockMs`, then throws EM_KNEX_LOCKED.
+ * or dead: waits `timeouts.lockMs`, then throws EM_KNEX_LOCKED. Behind a pooler the wait costs the transaction, and our own lock with it:
+ * throws {@link LockGivenUp} once something has moved.
  */
 export async function claimHistory(request: ClaimRequest): Promise<Claim> {
-  const { call } = request;
+  const { call, session, scope } = request;
   const started = performance.now();
   for (;;) {
     const seen = await openClaim(request);
-    if (seen === 'busy') {
-      await refuseAfter(request, started);
-    } else if (seen.lockedCount > 0 && !isOurs(seen)) {
-      if (request.scope === 'session') await request.session.send('rollback');
-      await refuseAfter(request, started);
-      if (request.scope === 'xact') throw await knexLocked(request, started);
-    } else {
+    if (seen !== 'busy' && (seen.lockedCount === 0 || isOurs(seen))) {
       if (seen.lockedCount > 0 && seen.owner?.run !== call.id) call.report.warn('lock.reclaimed', { owner: seen.owner });
       if (seen.rowCount > 1) call.report.warn('lock.repaired', { rowCount: seen.rowCount });
       return await commitClaim(request, seen.rowCount);
     }
+    if (session.wire.status !== 'I') await session.send('rollback');
+    if (scope === 'xact') {
+      await untilMoved(request, started, seen === 'busy' ? seen : seen.flag);
+      throw new LockGivenUp();
+    }
+    await refuseAfter(request, started);
     await call.wait(foreignPollMs);
   }
 }
 
+/** Knex was waited for without the advisory lock: that is to be taken again, and all that was read under it is old. */
+export class LockGivenUp extends Error {}
+
 function isOurs({ owner, flag }: Seen): boolean {
   return owner?.state === 'active' && owner.flag === flag;
 }
+
+// Nothing is held meanwhile. Another run of ours may set the row too: then its flag is another one.
+async function untilMoved(request: ClaimRequest, started: number, flag: string | null): Promise<void> {
+  do {
+    await refuseAfter(request, started);
+    await request.call.wait(foreignPollMs);
+  } while ((await readFlag(request)) === flag);
+}
+
+async function readFlag({ session, tables: { lock } }: ClaimRequest): Promise<string | null> {
+  try {
+    const { results } = await session.send(
+      `${beginBounded} lock table ${lock} in exclusive mode; select (select xmin::text from ${lock} where is_locked = 1 limit 1) as flag; rollback;`,
+    );
+    const row = results.find(({ command }) => command === 'SELECT')?.rows[0] as Pick<Seen, 'flag'> | undefined;
+    return row?.flag ?? null;
+  } catch (error) {
+    await session.send('rollback');
+    if (sqlStateOf(error) !== '55P03') throw error;
+    return 'busy';
+  }
+}
+
+const beginBounded = `begin isolation level read committed; set local lock_timeout = '1s';`;
 
 async function refuseAfter(request: ClaimRequest, started: number): Promise<void> {
   const waitedMs = performance.now() - started;
@@ -80,8 +108,9 @@ interface Seen {
 // Leaves the transaction open with the lock table locked; `busy` (and rolled back) when knex has it in a transaction of its own.
 async function openClaim(request: ClaimRequest): Promise<Seen | 'busy'> {
   const { session, tables, scope } = request;
-  const open = scope === 'session' ? `begin isolation level read committed; set local lock_timeout = '1s';` : '';
-  const text = `${open} lock table ${tables.lock} in exclusive mode;
+  const [before, after] =
+    scope === 'session' ? [beginBounded, ''] : [`set local lock_timeout = '1s';`, 'set local lock_timeout to default;'];
+  const text = `${before} lock table ${tables.lock} in exclusive mode; ${after}
     select (select count(*)::int from ${tables.lock}) as "rowCount", (select count(*)::int from ${tables.lock} where is_locked = 1) as "lockedCount",
            (select xmin::text from ${tables.lock} where is_locked = 1 limit 1) as flag, (select detail from ${tables.journal} where kind = 'owner') as owner;`;
   if (scope === 'xact') await createTables(request); // a failed LOCK TABLE would take the whole transaction with it
@@ -90,9 +119,9 @@ async function openClaim(request: ClaimRequest): Promise<Seen | 'busy'> {
       const { results } = await session.send(text);
       return results.at(-1)?.rows[0] as Seen;
     } catch (error) {
-      if (scope === 'xact') throw error;
-      await session.send('rollback');
       const state = sqlStateOf(error) ?? '';
+      if (scope === 'xact' && state !== '55P03') throw error;
+      await session.send('rollback');
       if (state === '55P03') return 'busy';
       if (!missing.test(state)) throw error;
       await createTables(request);

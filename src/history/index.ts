@@ -17,4 +17,4 @@ export {
   type SentStatement,
   type StatementEntry,
 } from './journal.js';
-export { claimHistory, renderClaimed, renderUnclaim, type Claim } from './claim.js';
+export { claimHistory, LockGivenUp, renderClaimed, renderUnclaim, type Claim } from './claim.js';

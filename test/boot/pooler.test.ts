@@ -76,6 +76,69 @@ describeWithPgBouncer('behind PgBouncer', () => {
       await expectEachOnce(database);
     });
 
+    describe("while knex's own lock is set by somebody else", () => {
+      const last = { ...transactional, '04_phone': 'alter table patients add column phone text' };
+
+      async function locked(statement: string) {
+        const { boot, ...rest } = await start(poolMode);
+        await boot(await makeMigrations(transactional));
+        const knex = await rest.database.connect();
+        await knex.query(statement);
+        const migrations = await makeMigrations(last);
+        const events: string[] = [];
+        const onProgress = ({ event }: { event: string }): void => void events.push(event);
+        return { ...rest, knex, events, boot: async (options?: Options) => await boot(migrations, { onProgress, ...options }) };
+      }
+
+      const set = 'update knex_migrations_lock set is_locked = 1';
+      const held = `begin; ${set}`;
+
+      test.each([
+        ['committed', set, 'update knex_migrations_lock set is_locked = 0'],
+        ['in an open transaction', held, 'rollback'],
+      ])('(%s) it is waited for without a transaction and without our lock', async (_how, statement, release) => {
+        const { database, pooler, knex, events, boot } = await locked(statement);
+        const outcome = boot();
+        await poll(() => Promise.resolve(events.filter((event) => event === 'lock.knex-waiting')[1])); // the second look
+        const { rows } = await knex.query<{ pid: number }>('select pg_backend_pid() as pid');
+        const open = `select from pg_stat_activity where datname = current_database() and state = 'idle in transaction' and pid <> $1`;
+        await poll(async () => {
+          const held = [...(await locks(database)), ...(await database.query(open, [rows[0]!.pid]))];
+          return held.length === 0 || undefined;
+        });
+        await knex.query(release);
+        await expect(outcome).resolves.toMatchObject({ status: 'migrated', applied: [{ name: '04_phone.js' }] });
+        expect(await database.query('select name from ran order by name')).toHaveLength(4);
+        expect(await database.query('select is_locked from knex_migrations_lock')).toEqual([{ is_locked: 0 }]);
+        await expectNothingSet(database, pooler);
+      });
+
+      test.each([
+        ['committed', set, [{ is_locked: 1 }]],
+        ['in an open transaction', held, [{ is_locked: 0 }]],
+      ])('(%s) and stays so for lockMs, nothing is changed', async (_how, statement, rows) => {
+        const { database, pooler, knex, boot } = await locked(statement);
+        const started = performance.now();
+        const error = await boot({ timeouts: { lockMs: 700 } }).catch((thrown: unknown) => thrown);
+        expect(performance.now() - started).toBeGreaterThanOrEqual(700);
+        expect(error).toMatchObject({ code: 'EM_KNEX_LOCKED', exitCode: 78 });
+        expect(await database.query('select is_locked from knex_migrations_lock')).toEqual(rows);
+        await knex.query('rollback; update knex_migrations_lock set is_locked = 0');
+        await expectEachOnce(database);
+        await expectNothingSet(database, pooler);
+      });
+
+      test('and what it was waited for has migrated, nothing is left to do', async () => {
+        const { database, knex, events, boot } = await locked(set);
+        const outcome = boot();
+        await poll(() => Promise.resolve(events.find((event) => event === 'lock.knex-waiting')));
+        const done = `insert into knex_migrations (name, batch, migration_time) values ('04_phone.js', 2, now())`;
+        await knex.query(`begin; ${done}; update knex_migrations_lock set is_locked = 0; commit`);
+        await expect(outcome).resolves.toMatchObject({ status: 'in-sync', to: '04_phone.js', applied: [] });
+        expect(await locks(database)).toEqual([]);
+      });
+    });
+
     describe('while a transaction holds a table that a migration alters', () => {
       async function blocked() {
         const { boot, ...rest } = await start(poolMode);
