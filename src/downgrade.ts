@@ -57,14 +57,14 @@ async function takeBack(locked: Locked, { state, plan, claim, resumed }: Work): 
   const { backendPid } = history.facts;
   await using watch = await startWatch({ call, session, backendPid, pooled: scope === 'xact' });
   const applying = { call, session, tables, key, scope, claim, plan, watch };
-  await call.report.phase('apply', () => applyPlan(applying, resumed, (step) => locked.applied.push(step)));
+  await call.report.phase('apply', () => applyPlan(applying, resumed, (step) => locked.reverted.push(step)));
   const left = state.applied.slice(0, -plan.steps.length);
   const unsound = { call, session, tables, before: claim.owner.before, expected: left };
   const found = await call.report.phase('verify', () => verifyRun(unsound));
   locked.refuse('EM_VERIFY_FAILED', 'the migrations were taken back, and this is wrong now', found);
   await rememberSchema({ call, session, tables, applied: left });
   await locked.release({ state: 'clear', before: undefined, ...digestOfHistory(left, recordedChecksums(state.journal)) });
-  return outcomeOf(call, { status: 'migrated', from: state.revision, to: left.at(-1), reverted: locked.applied, findings });
+  return outcomeOf(call, { status: 'migrated', from: state.revision, to: left.at(-1), reverted: locked.reverted, findings });
 }
 
 function refuseChange(before: readonly string[], now: readonly string[]): void {

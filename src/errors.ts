@@ -1,4 +1,5 @@
 import { errorsOf, type Finding } from './finding.js';
+import type { FailedOutcome } from './outcome.js';
 import { redact } from './sql.js';
 
 /** What a process should end with: 75 try again later, 78 a person must act, 143 stopped by a signal. */
@@ -58,8 +59,8 @@ export interface ErrorDetails {
   readonly remedy?: string;
   /** Replaces the table's exit code, and with it `retryable`, where more is known. */
   readonly exit?: ExitCode;
-  /** What had been done when it failed; of the shape of an Outcome. */
-  readonly outcome?: unknown;
+  /** What had been done when it failed. */
+  readonly outcome?: FailedOutcome | undefined;
 }
 
 const brand = Symbol.for('ensure-migrated.error');
@@ -74,7 +75,8 @@ export class MigrationError extends Error {
   /** The exit code that a process should end with. */
   readonly exitCode: ExitCode;
   readonly findings: readonly Finding[];
-  readonly outcome: unknown;
+  /** What had been done until then; undefined where the lock had not been taken. */
+  readonly outcome: FailedOutcome | undefined;
   readonly [brand] = true;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -96,13 +98,12 @@ export function findingsError(code: ErrorCode, what: string, findings: readonly 
 }
 
 /** The same error with what had been done until then. */
-export function withOutcome(error: MigrationError, outcome: unknown): MigrationError {
+export function withOutcome(error: MigrationError, outcome: FailedOutcome): MigrationError {
   return Object.assign(error, { outcome: error.outcome ?? outcome });
 }
 
-/** The same error, whoever threw it, with a line more for the person who reads it. */
-export function withLine(error: unknown, line: string): unknown {
-  if (!(error instanceof Error)) return error;
+/** The same error with a line more for the person who reads it. */
+export function withLine(error: MigrationError, line: string): MigrationError {
   const { message, stack } = error;
   const longer = `${message}\n  ${line}`;
   return Object.assign(error, { message: longer, ...(stack && { stack: stack.replace(message, () => longer) }) });

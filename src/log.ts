@@ -1,12 +1,10 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import type { Config, Logger } from './config/index.js';
 import { messageOf } from './errors.js';
+import type { Phase } from './outcome.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
 type Severity = 'debug' | 'info' | 'warn' | 'error';
-
-/** The phases of a boot, in the order in which they can happen. Their durations stand in `outcome.timings`. */
-export type Phase = 'connect' | 'read' | 'lock' | 'check' | 'backup' | 'apply' | 'verify' | 'release';
 
 /**
  * Tells the logger and `onProgress` what happens. Event names are `phase.event`; the data is in the fields.

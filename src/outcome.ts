@@ -1,7 +1,7 @@
-import type { Call } from './call.js';
 import type { Finding } from './finding.js';
-import type { Phase } from './log.js';
-import type { State } from './state.js';
+
+/** The phases of a boot, in the order in which they can happen. Their durations stand in `outcome.timings`. */
+export type Phase = 'connect' | 'read' | 'lock' | 'check' | 'backup' | 'apply' | 'verify' | 'release';
 
 /** A migration that this call has applied, or taken back. */
 export interface AppliedMigration {
@@ -31,6 +31,22 @@ export interface Outcome {
   readonly timings: Readonly<Partial<Record<Phase, number>>>;
 }
 
+/** What had been done, under the lock, when a call failed; `to` is the newest revision that it knows to be applied. Plain data, frozen. */
+export interface FailedOutcome extends Omit<Outcome, 'status'> {
+  readonly status: 'failed';
+}
+
+// Of a Call and of a State only this: they stand on higher floors, and errors have an outcome.
+interface Timed {
+  readonly report: { readonly timings: Outcome['timings'] };
+}
+
+interface Compared {
+  readonly ahead: readonly unknown[];
+  readonly revision: string | undefined;
+  readonly findings: readonly Finding[];
+}
+
 export interface OutcomeParts {
   readonly status: Outcome['status'];
   readonly from?: string | undefined;
@@ -41,10 +57,20 @@ export interface OutcomeParts {
   readonly findings?: readonly Finding[];
 }
 
-export function outcomeOf(call: Call, { status, from, to, applied = [], reverted, backup, findings = [] }: OutcomeParts): Outcome {
+export function outcomeOf(call: Timed, { status, ...parts }: OutcomeParts): Outcome {
+  return Object.freeze({ status, ...frozen(call, parts) });
+}
+
+export function failedOutcomeOf(call: Timed, parts: Omit<OutcomeParts, 'status'>): FailedOutcome {
+  return Object.freeze({ status: 'failed', ...frozen(call, parts) });
+}
+
+function frozen(
+  call: Timed,
+  { from, to, applied = [], reverted, backup, findings = [] }: Omit<OutcomeParts, 'status'>,
+): Omit<Outcome, 'status'> {
   const timings = Object.freeze({ ...call.report.timings });
-  return Object.freeze({
-    status,
+  return {
     from,
     to,
     applied: Object.freeze([...applied]),
@@ -52,10 +78,10 @@ export function outcomeOf(call: Call, { status, from, to, applied = [], reverted
     ...(backup !== undefined && { backup }),
     findings: Object.freeze([...findings]),
     timings,
-  });
+  };
 }
 
 /** The outcome of a call that had nothing to apply. */
-export function nothingToDo(call: Call, { ahead, revision, findings }: State): Outcome {
+export function nothingToDo(call: Timed, { ahead, revision, findings }: Compared): Outcome {
   return outcomeOf(call, { status: ahead.length > 0 ? 'ahead' : 'in-sync', from: revision, to: revision, findings });
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ProgressEvent } from './config/index.js';
 import type { ErrorCode } from './errors.js';
-import type { Phase } from './log.js';
+import type { Phase } from './outcome.js';
 
 /** `start` before the first event of a boot, `ready` and `failed` after its last. */
 export type ProbePhase = 'start' | Phase | 'ready' | 'failed';

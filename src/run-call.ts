@@ -19,7 +19,7 @@ export async function runCall<T>(
   try {
     return await call.untilStopped(work(call));
   } catch (error) {
-    const failure = translate(call, error);
+    const failure = asMigrationError(call, error);
     tellFailed?.(call, failure);
     throw failure;
   } finally {
@@ -76,8 +76,8 @@ async function refuseOtherDatabase(call: Call, session: Session, { facts }: Hist
   if (errorsOf(findings).length > 0) throw findingsError('EM_CHECK_FAILED', 'this is another database than the one expected', findings);
 }
 
-// What the server refused outside of any migration: the codes tell whether a person must act.
-function translate(call: Call, error: unknown): MigrationError {
+/** What the server refused outside of any migration, as an error of ours: the codes tell whether a person must act. */
+export function asMigrationError(call: Call, error: unknown): MigrationError {
   if (isMigrationError(error)) return error;
   if (call.stop.aborted) return call.stop.reason as MigrationError;
   if (sqlStateOf(error) === '42501') {

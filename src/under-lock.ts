@@ -14,9 +14,9 @@ import {
   type Tables,
 } from './history/index.js';
 import { acquireLock, lockKey, renderRelease } from './lock.js';
-import { outcomeOf, type AppliedMigration, type Outcome } from './outcome.js';
+import { failedOutcomeOf, outcomeOf, type AppliedMigration, type FailedOutcome, type Outcome } from './outcome.js';
 import { inSchema, readState } from './read-state.js';
-import type { Opened } from './run-call.js';
+import { asMigrationError, type Opened } from './run-call.js';
 import { openSession, type Session } from './session/index.js';
 import type { Migration } from './source/index.js';
 import type { State } from './state.js';
@@ -77,8 +77,8 @@ async function takeTheLock<T>(opened: Opened, { needless, work }: LockedWork<T>)
     } catch (error) {
       if (error instanceof LockGivenUp) continue;
       await locked.releaseFailed(error);
-      const told = locked.backup === undefined ? error : withLine(error, `backup: ${locked.backup}`);
-      throw isMigrationError(told) ? withOutcome(told, locked.outcome('migrated', undefined)) : told;
+      const told = asMigrationError(call, error);
+      throw withOutcome(locked.backup === undefined ? told : withLine(told, `backup: ${locked.backup}`), locked.failedOutcome());
     }
   }
 }
@@ -130,10 +130,12 @@ export class Locked {
   readonly scope: 'session' | 'xact';
   /** What was found so far, for the outcome. */
   readonly findings: Finding[] = [];
-  /** What was applied, or taken back, so far. */
+  /** What was applied so far. */
   readonly applied: AppliedMigration[] = [];
   /** Of the state before the first change, once it was taken; the outcome and every later failure name it. */
   backup: string | undefined;
+  /** What was taken back so far. */
+  readonly reverted: AppliedMigration[] = [];
   private claimed: Claimed | undefined;
 
   constructor(
@@ -205,11 +207,18 @@ export class Locked {
     try {
       if (session.wire.status !== 'I') await session.send('rollback');
       const errorCode = isMigrationError(error) ? error.code : 'EM_INTERNAL';
-      const rolledBack = this.scope === 'xact' && this.applied.length === 0; // the claim went with the transaction
+      const rolledBack = this.scope === 'xact' && this.applied.length + this.reverted.length === 0; // the claim went with the transaction
       await this.release(this.claimed && !rolledBack ? { state: 'failed', errorCode } : undefined);
     } catch (failure) {
       call.report.warn('release.failed', { reason: messageOf(failure) });
     }
+  }
+
+  failedOutcome(): FailedOutcome {
+    const { call, history, applied, reverted, backup, findings } = this;
+    const from = history.applied?.at(-1);
+    const done = reverted.length > 0 ? { reverted } : { to: applied.at(-1)?.name ?? from };
+    return failedOutcomeOf(call, { from, applied, backup, findings, ...done });
   }
 
   outcome(status: Outcome['status'], from: string | undefined, to?: string): Outcome {

@@ -1,20 +1,61 @@
 import { expect, test } from 'vitest';
+import type { MigrationError } from '../../src/index.js';
 import { holdersOf } from '../support/boot.js';
 import { createDatabase } from '../support/servers.js';
 import { boot, expectAtHead, first, historyOf, migrationsOf } from './fixture.js';
+
+const raise = `create function refuse() returns trigger language plpgsql as $$ begin raise 'not in this house'; end $$`;
 
 test('a statement of its own that the server refuses is EM_INTERNAL with the cause, changes nothing, and the next boot goes on', async () => {
   const database = await createDatabase();
   await boot(database, await migrationsOf({}));
   const directory = await migrationsOf({ '02_second.js': { statements: [] } });
-  await database.query(`create function refuse() returns trigger language plpgsql as $$ begin raise 'not in this house'; end $$`);
+  await database.query(raise);
   await database.query('create trigger refuse before update on knex_migrations_lock for each row execute function refuse()');
   const error = await boot(database, directory).catch((thrown: unknown) => thrown);
-  expect(error).toMatchObject({ code: 'EM_INTERNAL', retryable: false, exitCode: 78 });
+  expect(error).toMatchObject({
+    code: 'EM_INTERNAL',
+    retryable: false,
+    exitCode: 78,
+    outcome: { status: 'failed', to: first, applied: [] },
+  });
   expect((error as Error).cause).toMatchObject({ code: 'P0001', message: 'not in this house' });
   expect(await historyOf(database)).toEqual([first]);
   expect(await holdersOf(database)).toEqual([]);
   await database.query('drop trigger refuse on knex_migrations_lock');
   await expect(boot(database, directory)).resolves.toMatchObject({ status: 'migrated' });
   await expectAtHead(database, { history: [first, '02_second.js'] });
+});
+
+test('EM_INTERNAL after the migrations says what was applied, and no more; the next boot verifies', async () => {
+  const database = await createDatabase();
+  await boot(database, await migrationsOf({}));
+  const directory = await migrationsOf({ '02_second.js': { statements: [] }, '03_third.js': { statements: [] } });
+  await database.query(raise);
+  await database.query(
+    'create trigger refuse before update on knex_migrations_lock for each row when (new.is_locked = 0) execute function refuse()',
+  );
+  const error = await boot(database, directory).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
+    code: 'EM_INTERNAL',
+    outcome: {
+      status: 'failed',
+      from: first,
+      to: '03_third.js',
+      applied: [{ name: '02_second.js' }, { name: '03_third.js' }],
+    },
+  });
+  expect((error as Error).cause).toMatchObject({ code: 'P0001' });
+  expect(Object.isFrozen((error as MigrationError).outcome)).toBe(true);
+  expect(await historyOf(database)).toEqual([first, '02_second.js', '03_third.js']);
+  expect(await holdersOf(database)).toEqual([]);
+  await database.query('drop trigger refuse on knex_migrations_lock');
+  await expect(boot(database, directory)).resolves.toMatchObject({ status: 'in-sync' });
+  await expectAtHead(database, { history: [first, '02_second.js', '03_third.js'] });
+});
+
+test('before the lock there is no outcome', async () => {
+  const database = await createDatabase();
+  const error = await boot(database, await migrationsOf({}), { mode: 'verify' }).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'EM_OUT_OF_SYNC', outcome: undefined });
 });

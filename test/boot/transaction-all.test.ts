@@ -26,7 +26,7 @@ describe("transaction: 'all'", () => {
   test('a failure leaves none of them, and the next boot applies all', async () => {
     const project = await makeProject('01_a.js', failing, '03_c.js');
     const error = await project.fail(options);
-    expect(error).toMatchObject({ code: 'EM_MIGRATION_FAILED', outcome: { applied: [] } });
+    expect(error).toMatchObject({ code: 'EM_MIGRATION_FAILED', outcome: { status: 'failed', to: undefined, applied: [] } });
     expect(error.message).toContain('migration 02_b.js failed');
     expect(await tablesOf(project)).toEqual(bookkeeping);
     expect(await project.history()).toEqual([]);
@@ -54,7 +54,10 @@ describe("transaction: 'all'", () => {
 
 test("transaction: 'each': what came before the failure stays, with its record, and the next boot goes on behind it", async () => {
   const project = await makeProject('01_a.js', failing, '03_c.js');
-  expect(await project.fail()).toMatchObject({ code: 'EM_MIGRATION_FAILED', outcome: { applied: [{ name: '01_a.js' }] } });
+  expect(await project.fail()).toMatchObject({
+    code: 'EM_MIGRATION_FAILED',
+    outcome: { status: 'failed', to: '01_a.js', applied: [{ name: '01_a.js' }] },
+  });
   expect(await tablesOf(project)).toEqual([...bookkeeping, 'ran', 't_01_a']);
   expect(await project.history()).toEqual(['01_a.js']);
   await project.database.query('create table not_yet ()');
