@@ -1,10 +1,12 @@
 import type { Call } from './call.js';
 import { isMigrationError, MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
-import { countChanged, findingOf, missesOf, readBuilt, type Built, type Effect } from './likeness.js';
+import { countChanged, differences, findingOf, missesOf, readBuilt, type Built, type Effect } from './likeness.js';
 import { replay } from './replay.js';
 import type { Opened } from './run-call.js';
+import type { Change } from './schema/index.js';
 import { withScratch } from './scratch.js';
+import type { Session } from './session/index.js';
 import type { Stamping } from './stamping.js';
 import { migrationId, type Migration } from './source/index.js';
 
@@ -18,43 +20,71 @@ export interface Proof {
   readonly findings: readonly Finding[];
 }
 
-/** What the migrations of a stamp do, in the order in which a database would go through them. */
-export type Effects = readonly Effect[];
+/** What a schema must be like for a history to be true. */
+export interface Expected {
+  /** How many objects are compared. */
+  readonly comparedCount: number;
+  readonly missesIn: (live: Built) => readonly Change[];
+}
+
+/** How one learns what to expect. Reads the role and the locale of the session's database, and nothing else of it. */
+export type Learn = (opened: Opened, stamping: Stamping) => Promise<Expected>;
 
 /**
  * Learns what the migrations of a stamp do, by running the files in their order in a scratch database: those before the first that is
- * recorded, then all up to the target, then those that are unrecorded. Reads the role and the locale of the session's database, and
- * nothing else of it. Throws EM_SCRATCH_UNAVAILABLE, and EM_REPLAY_FAILED where a fresh database cannot be built from the files.
+ * recorded, then all up to the target, then those that are unrecorded. Throws EM_SCRATCH_UNAVAILABLE, and EM_REPLAY_FAILED where a fresh
+ * database cannot be built from the files.
  */
-export async function readEffects({ call, session, tables, history, migrations }: Opened, stamping: Stamping): Promise<Effects> {
+export const learnEffects: Learn = async (opened, stamping) => {
   const ids = (names: readonly string[]) => new Set(names.map(migrationId));
-  const [after, recorded, unrecorded] = [ids(stamping.after), ids(stamping.recorded.map(({ name }) => name)), ids(stamping.unrecorded)];
-  const wanted = migrations.filter(({ id }) => after.has(id));
+  const [recorded, unrecorded] = [ids(stamping.recorded.map(({ name }) => name)), ids(stamping.unrecorded)];
+  const wanted = wantedOf(opened, stamping);
   const base = wanted.slice(
     0,
     wanted.findIndex(({ id }) => recorded.has(id)),
   );
-  const beyond = migrations.filter(({ id }) => unrecorded.has(id));
-  if (recorded.size + beyond.length === 0) return [];
-  const schema = tables.schema ?? history.facts.schema ?? undefined;
-  return await withScratch({ call, session }, async (scratch) => {
-    const build = async (upTo: readonly Migration[]): Promise<Built> =>
-      await replay({ call, scratch, migrations: upTo, schema }, async (built) => await readBuilt(built, tables, lockTimeoutOf(call)));
+  const beyond = opened.migrations.filter(({ id }) => unrecorded.has(id));
+  if (recorded.size + beyond.length === 0) return nothingExpected;
+  const effects = await withBuilder(opened, async (build): Promise<Effect[]> => {
     const before = recorded.size > 0 ? await build(base) : undefined;
     const there = await build(wanted);
     const past = beyond.length > 0 ? await build([...wanted, ...beyond]) : undefined;
     return [before, past].flatMap((from) => (from ? [{ from, to: there }] : []));
   });
+  const comparedCount = effects.reduce((sum, effect) => sum + countChanged(effect), 0);
+  return { comparedCount, missesIn: (live) => effects.flatMap((effect) => missesOf(effect, live)) };
+};
+
+/** Learns what all migrations up to the target make of an empty database, of which nothing may be missing and to which nothing may be added. */
+export const learnWhole: Learn = async (opened, stamping) => {
+  const built = await withBuilder(opened, async (build) => await build(wantedOf(opened, stamping)));
+  return { comparedCount: built.schema.lines.length, missesIn: (live) => differences(built, live) };
+};
+
+const nothingExpected: Expected = { comparedCount: 0, missesIn: () => [] };
+
+function wantedOf({ migrations }: Opened, { after }: Stamping): readonly Migration[] {
+  const ids = new Set(after.map(migrationId));
+  return migrations.filter(({ id }) => ids.has(id));
 }
 
-/** Compares a database with what a stamp claims of it: where it is as the effects leave it, the stamp tells the truth. Writes nothing. */
-export async function prove({ call, session, tables, migrations }: Opened, effects: Effects, stamping: Stamping): Promise<Proof> {
-  const comparedCount = effects.reduce((sum, effect) => sum + countChanged(effect), 0);
+type Build = (migrations: readonly Migration[]) => Promise<Built>;
+
+async function withBuilder<T>({ call, session, tables, history }: Opened, work: (build: Build) => Promise<T>): Promise<T> {
+  const schema = tables.schema ?? history.facts.schema ?? undefined;
+  return await withScratch({ call, session }, async (scratch) => {
+    const look = async (built: Session) => await readBuilt(built, tables, lockTimeoutOf(call));
+    return await work(async (migrations) => await replay({ call, scratch, migrations, schema }, look));
+  });
+}
+
+/** Compares a database with what a stamp claims of it. Writes nothing. */
+export async function prove({ call, session, tables, migrations }: Opened, expected: Expected, stamping: Stamping): Promise<Proof> {
+  const { comparedCount, missesIn } = expected;
   const unseen = unseenOf(stamping, comparedCount > 0 ? new Set(migrations.map(({ id }) => id)) : new Set());
   if (comparedCount === 0) return { status: 'proved', comparedCount, findings: unseen };
-  const live = await readBuilt(session, tables, lockTimeoutOf(call));
-  const misses = effects.flatMap((effect) => missesOf(effect, live)).map(findingOf);
-  return { status: 'proved', comparedCount, findings: [...misses, ...unseen] };
+  const misses = missesIn(await readBuilt(session, tables, lockTimeoutOf(call)));
+  return { status: 'proved', comparedCount, findings: [...misses.map(findingOf), ...unseen] };
 }
 
 function lockTimeoutOf({ config }: Call): number {

@@ -5,22 +5,22 @@ import { findingsError, MigrationError, sqlStateOf } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
 import { renderClaimed, renderHistoryDelete, renderHistoryInsert, renderStamp, type Attempt, type History } from './history/index.js';
 import { renderPossession } from './lock.js';
-import type { Target } from './plan.js';
-import { advisingForce, prove, readEffects, withoutProof, type Effects, type Proof } from './proof.js';
+import { advisingForce, prove, withoutProof, type Expected, type Learn, type Proof } from './proof.js';
 import { readState } from './read-state.js';
 import type { Opened } from './run-call.js';
 import { migrationId } from './source/index.js';
 import { literal } from './sql.js';
-import { changesNothing, planStamp, type Stamping } from './stamping.js';
+import { changesNothing, planStamp, type Stamping, type StampingRequest } from './stamping.js';
 import { underLock, type Claimed, type FullState, type Locked } from './under-lock.js';
 import { verifyRun } from './verify.js';
 
-export interface StampRequest {
-  readonly target: Target;
-  readonly history: 'must-be-sound' | 'purge';
+export interface StampRequest extends Pick<StampingRequest, 'target' | 'history'> {
   /** `forced`: what the database says against it is put on record instead of refusing. */
-  readonly proof: 'needed' | 'forced';
-  readonly reason: string | undefined;
+  readonly proof: 'needed' | 'unless-forced' | 'forced';
+  readonly learn: Learn;
+  /** For the person whom it is refused. */
+  readonly refusal: string;
+  readonly reason?: string | undefined;
 }
 
 /** What a stamp did. Plain data, frozen. Names are those of the history, in its order. */
@@ -53,18 +53,18 @@ function planned(
 
 /** Learns what a stamp's migrations do, once as long as it stays the same stamp. */
 class Learner {
-  private learned: { readonly key: string; readonly effects: Promise<Effects> } | undefined;
+  private learned: { readonly key: string; readonly expected: Promise<Expected> } | undefined;
 
   constructor(private readonly request: StampRequest) {}
 
-  async learn(opened: Opened, stamping: Stamping): Promise<Effects | Proof> {
+  async learn(opened: Opened, stamping: Stamping): Promise<Expected | Proof> {
     const key = JSON.stringify([stamping.before, stamping.after]);
-    if (this.learned?.key !== key) this.learned = { key, effects: readEffects(opened, stamping) };
+    if (this.learned?.key !== key) this.learned = { key, expected: this.request.learn(opened, stamping) };
     try {
-      return await this.learned.effects;
+      return await this.learned.expected;
     } catch (error) {
-      if (this.request.proof === 'needed') throw advisingForce(error);
-      return withoutProof(error);
+      if (this.request.proof === 'forced') return withoutProof(error);
+      throw this.request.proof === 'unless-forced' ? advisingForce(error) : error;
     }
   }
 }
@@ -98,7 +98,7 @@ class Stamp {
     const learned = await this.learner.learn(opened, stamping);
     const proof = 'findings' in learned ? learned : await prove(opened, learned, stamping);
     if (errorsOf(proof.findings).length === 0) return proof;
-    if (request.proof === 'needed') throw findingsError('EM_SCHEMA_DIFFERS', 'the stamp would not be true', proof.findings);
+    if (request.proof !== 'forced') throw findingsError('EM_SCHEMA_DIFFERS', request.refusal, proof.findings);
     return { ...proof, status: 'forced', findings: proof.findings.map(asWarning) };
   }
 

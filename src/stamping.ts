@@ -24,8 +24,8 @@ export interface Recorded {
 
 export interface StampingRequest {
   readonly target: Target;
-  /** Whether names that are not among the files, and second rows of one migration, are taken out. */
-  readonly history: 'must-be-sound' | 'purge';
+  /** `purge`: names that are not among the files, and second rows of one migration, are taken out. */
+  readonly history: 'must-be-empty' | 'must-be-sound' | 'purge';
   readonly state: Pick<State, 'applied' | 'ahead' | 'missing' | 'duplicates'>;
   readonly migrations: readonly Migration[];
 }
@@ -36,6 +36,7 @@ export interface StampingRequest {
  */
 export function planStamp(request: StampingRequest): Stamping {
   const { state, migrations } = request;
+  if (request.history === 'must-be-empty') refuseHistory(state);
   if (request.history === 'must-be-sound') refuseUnsound(state);
   const wanted = migrations.slice(0, countOf(request));
   const ids = new Set(wanted.map(({ id }) => id));
@@ -83,6 +84,12 @@ function countOf({ target, migrations }: StampingRequest): number {
   if (target === 'base') return 0;
   if ('to' in target) return migrations.indexOf(findRevision(target.to, migrations, 'the target')) + 1;
   throw refused('a stamp takes no number of steps', 'Give the name of the revision, head or base.');
+}
+
+/** Throws EM_PLAN_REFUSED where there is something in the history. Pure. */
+export function refuseHistory({ applied }: Pick<State, 'applied'>): void {
+  if (applied.length === 0) return;
+  throw refused(`this database has a history: ${applied.length} migrations, the last is ${applied.at(-1)}`, 'Use stamp to move it.');
 }
 
 function refuseUnsound({ ahead, missing, duplicates }: StampingRequest['state']): void {

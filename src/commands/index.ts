@@ -1,6 +1,7 @@
 export { current, type Current, type CurrentOptions } from './current.js';
 export { downgrade, type DowngradeOptions, type DowngradeQuestion } from './downgrade.js';
 export { history, type HistoryEntry, type HistoryOptions } from './history.js';
+export { baseline, type Baselined, type BaselineOptions } from './baseline.js';
 export { stamp, type StampOptions } from './stamp.js';
 export { type MendableFinding, status, type Status } from './status.js';
 export { upgrade, type UpgradeOptions } from './upgrade.js';

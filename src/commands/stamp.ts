@@ -1,5 +1,6 @@
 import type { Options } from '../config/index.js';
 import type { Target } from '../plan.js';
+import { learnEffects } from '../proof.js';
 import { openDatabase, runCall } from '../run-call.js';
 import { stampDatabase, type Stamped } from '../stamp.js';
 
@@ -24,7 +25,13 @@ export interface StampOptions {
 export async function stamp(options: Options, { target, purge, force, reason }: StampOptions): Promise<Stamped> {
   return await runCall({ ...options, mode: 'apply' }, async (call) => {
     await using opened = await openDatabase(call);
-    const request = { target, reason, history: purge ? 'purge' : 'must-be-sound', proof: force ? 'forced' : 'needed' } as const;
-    return await stampDatabase(opened, request);
+    return await stampDatabase(opened, {
+      target,
+      history: purge ? 'purge' : 'must-be-sound',
+      proof: force ? 'forced' : 'unless-forced',
+      learn: learnEffects,
+      refusal: 'the stamp would not be true',
+      reason,
+    });
   });
 }

@@ -22,9 +22,9 @@ export function describeWithClientTools(title: string, tests: () => void): void 
   describeWith({ available: newest.major >= 15, missing, required: true }, title, tests);
 }
 
-/** What pg_dump says of the whole database; without the random word that newer ones put around it. */
-export function dumpOf(database: Pick<TestDatabase, 'url'>): string {
-  const { status, stdout, stderr } = spawnSync(newest.file, [`--dbname=${database.url}`], { encoding: 'utf8', maxBuffer: 1e9 });
+/** What pg_dump says of the database, by default of all of it; without the random word that newer ones put around it. */
+export function dumpOf(database: Pick<TestDatabase, 'url'>, args: readonly string[] = []): string {
+  const { status, stdout, stderr } = spawnSync(newest.file, [`--dbname=${database.url}`, ...args], { encoding: 'utf8', maxBuffer: 1e9 });
   if (status !== 0) throw new Error(stderr);
   return stdout.replaceAll(/^\\(un)?restrict \w+\n/gm, '');
 }
