@@ -15,7 +15,7 @@ const floors = [
   'call',
   'session source embedded config-file',
   'history scratch revision client-tools',
-  'lock watch answers init',
+  'lock watch answers init capture',
   'state',
   'read-state plan checks schema loss',
   'apply adopt backup drift verify wait-for-head likeness stamping baseline-script',

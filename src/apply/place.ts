@@ -1,6 +1,6 @@
 import type { Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
-import { lineAt, splitSql, type ScriptStatement, type SqlScript } from '../source/index.js';
+import { lineAt, placeInStack, splitSql, type ScriptStatement, type SqlScript } from '../source/index.js';
 
 /** Where a migration failed: its file with the line, as far as it is known, and the statement. */
 export interface FailedAt {
@@ -17,9 +17,7 @@ export async function placeOf({ migration: { file }, code }: Step, error: unknow
   if (typeof code !== 'function') return failure ? await placeInScript(code, failure) : { place: file, statement: undefined };
   // The frame of the migration that built the query: knex keeps the stack of the builder (asyncStackTraces).
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const frame = stack.split('\n').find((line) => line.includes(file));
-  const line = frame && /:(\d+):\d+\)?$/.exec(frame)?.[1];
-  return { place: line ? `${file}:${line}` : file, statement: failure?.text };
+  return { place: placeInStack(stack, file), statement: failure?.text };
 }
 
 /** To parse a longer script only to find a line in it would cost seconds, and several times its size in memory. */

@@ -18,8 +18,14 @@ export { afterSilence } from './lease.js';
 export { readLogin, toDatabase, type Login } from './login.js';
 export { renderSettings, type Setting } from './settings.js';
 export { brokenBy, TransactionBroken } from './broken.js';
-export { StepConnection, type Failure, type Hear } from './step-connection.js';
+export { bindKnex } from './bound-knex.js';
+export { StepConnection, type Failure, type Hear, type StepWire } from './step-connection.js';
 export { Wire, type Answer, type Message } from './wire.js';
+
+/** What a recording connection is made of; see offline.ts. Loaded on first use, since a boot has no need of it. */
+export async function loadOffline(): Promise<typeof import('./offline.js')> {
+  return await import('./offline.js');
+}
 
 /** One pinned connection: the lock, the checks and the migrations all run on it, so losing it loses all of them in the same instant. */
 export class Session implements AsyncDisposable {
@@ -152,7 +158,8 @@ export class Session implements AsyncDisposable {
 
   /** A knex on this connection, for one step; see {@link bindKnex}. */
   async knex(connection: StepConnection): Promise<Knex> {
-    return await bindKnex(connection, this.wire, this.call.config.knex);
+    const cancel = async () => await requestCancel(this.wire);
+    return await bindKnex({ connection, wire: this.wire, cancel }, this.call.config.knex);
   }
 
   /** Cancels the running statement from the side, without a login. */

@@ -22,6 +22,9 @@ export interface Failure {
 /** Hears a statement before it is sent, as the migration wrote it: what rides before it, and its transaction, are left out. */
 export type Hear = (text: string, values: readonly unknown[] | undefined) => void;
 
+/** What a StepConnection needs of the wire behind it. */
+export type StepWire = Pick<Wire, 'client' | 'send' | 'exclusively' | 'stream' | 'status' | 'tags' | 'lost'>;
+
 export interface StepConnectionOptions {
   /** `transaction`: knex's BEGIN, COMMIT and ROLLBACK are ours to send. `none`: every statement goes as it is. */
   readonly transaction: 'transaction' | 'none';
@@ -59,7 +62,7 @@ export class StepConnection {
   private commit: (() => Promise<unknown>) | undefined;
 
   constructor(
-    private readonly wire: Wire,
+    private readonly wire: StepWire,
     private readonly options: StepConnectionOptions,
   ) {
     this.phase = options.transaction === 'transaction' ? 'opening' : 'open';

@@ -1,12 +1,14 @@
 /** The migrations of the code: listed by name and checksum, imported only on need. The only door of this room. */
+import type { EffectiveStatement } from './effect.js';
 import type { SqlScript } from './migration.js';
 import type { Dropped } from './dropped.js';
 import type { Misplaced, ScriptStatement } from './sql-script.js';
 import type { StatementSummary } from './statement.js';
 
 export type { Dropped } from './dropped.js';
+export type { Effect, EffectiveStatement } from './effect.js';
 export { listMigrations } from './list.js';
-export { lineAt, migrationId, recordedName } from './migration.js';
+export { lineAt, migrationId, placeInStack, recordedName } from './migration.js';
 export type { LoadedMigration, Migration, MigrationCode, MigrationSettings, SqlScript } from './migration.js';
 export { knexExtensions } from './select.js';
 export type { Misplaced, ScriptStatement } from './sql-script.js';
@@ -44,4 +46,17 @@ export async function describeStatement(text: string): Promise<StatementSummary>
 /** What with rows in it the statements of a text destroy. Loads the parser; gives nothing for a text that it cannot read. */
 export async function findDropped(text: string): Promise<Dropped[]> {
   return await (await import('./dropped.js')).findDropped(text);
+}
+
+/**
+ * Splits a text into its statements and tells what each of them is to the database; undefined for what the parser cannot read. Loads the
+ * parser.
+ */
+export async function splitByEffect(text: string): Promise<EffectiveStatement[] | undefined> {
+  return await (await import('./effect.js')).splitByEffect(text);
+}
+
+/** Puts a text in the place of each parameter `$n`, by the server's own idea of what is one. Loads the parser. Throws what it cannot scan. */
+export async function replaceParameters(text: string, replace: (number: number) => string): Promise<string> {
+  return await (await import('./parameters.js')).replaceParameters(text, replace);
 }

@@ -15,6 +15,8 @@ export interface MigrationSettings {
   readonly transaction?: boolean;
   /** Whether code older than this migration fails on the migrated database. Unset counts as breaking. */
   readonly breaking?: boolean;
+  /** `false`: is never run against a recording connection, so that `plan` and `script` cannot tell what it would send. */
+  readonly capture?: boolean;
   readonly requires?: { readonly extensions?: readonly string[] };
 }
 
@@ -89,4 +91,11 @@ export function lineAt(text: string, position: number): number {
     if (character === '\n') line++;
   }
   return line;
+}
+
+/** The first line of a file that a stack names, as `file:line`; the file alone where it names none. */
+export function placeInStack(stack: string, file: string): string {
+  const frame = stack.split('\n').find((line) => line.includes(file));
+  const line = frame && /:(\d+):\d+\)?$/.exec(frame)?.[1];
+  return line ? `${file}:${line}` : file;
 }

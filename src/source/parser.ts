@@ -20,6 +20,22 @@ export async function parseSql(text: string): Promise<ParsedStatement[]> {
   return statementsOf(text, await parse(text));
 }
 
+/** A parameter of a text, `$1`, and where it stands, in bytes of UTF-8. */
+export interface Parameter {
+  readonly number: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Finds the parameters of a text by PostgreSQL's own scanner: not those in literals, comments and dollar quotes. */
+export async function scanSql(text: string): Promise<Parameter[]> {
+  const { scan } = await (parser ??= import('libpg-query'));
+  const { tokens } = await scan(text);
+  return tokens
+    .filter(({ tokenName }) => tokenName === 'PARAM')
+    .map(({ text: token, start, end }) => ({ number: Number(token.slice(1)), start, end }));
+}
+
 /** Where the parser's error stands in the text: 1-based, in characters, as the server counts. */
 export function errorPosition(error: unknown): number | undefined {
   const position = (error as Partial<SqlError>).sqlDetails?.cursorPosition;

@@ -51,7 +51,7 @@ function configFaults({ name, file }: Listed, config: unknown): Finding[] {
     fault({ code: 'migration-config', name, file, message: `its config${what}.`, remedy: 'Correct its export config.' });
   if (!isRecord(config)) return [wrong(' is not an object')];
   // Other keys are left alone: knex ignores them, so an existing project may have its own.
-  const booleans = ['transaction', 'breaking'].filter((key) => !['undefined', 'boolean'].includes(typeof config[key]));
+  const booleans = ['transaction', 'breaking', 'capture'].filter((key) => !['undefined', 'boolean'].includes(typeof config[key]));
   const extensions = isRecord(config['requires']) ? config['requires']['extensions'] : undefined;
   return [
     ...booleans.map((key) => wrong(`.${key} is neither true nor false`)),

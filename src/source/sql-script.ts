@@ -30,7 +30,7 @@ export async function splitSql(script: SqlScript): Promise<ScriptStatement[]> {
 
 /** See index.ts. */
 export async function findTransactionControl(script: SqlScript): Promise<Misplaced | undefined> {
-  return looksTransactional.test(script.text) ? await findStatement(script, isTransactionControl) : undefined;
+  return looksTransactional.test(script.text) ? await findStatement(script, ({ node }) => isTransactionControl(node)) : undefined;
 }
 
 /** See index.ts. */
@@ -51,7 +51,8 @@ async function findStatement(script: SqlScript, matches: (statement: ParsedState
 
 const allowedInside = ['TRANS_STMT_SAVEPOINT', 'TRANS_STMT_RELEASE', 'TRANS_STMT_ROLLBACK_TO'];
 
-function isTransactionControl({ node }: ParsedStatement): boolean {
+/** Whether a statement begins or ends a transaction; savepoints do not. */
+export function isTransactionControl(node: Node): boolean {
   return 'TransactionStmt' in node && !allowedInside.includes(node.TransactionStmt.kind ?? '');
 }
 

@@ -64,7 +64,7 @@ const lookingFunction =
 function isCatalogRead(select: SelectStmt): boolean {
   return everyNode(select, (kind, body) => {
     if (kind === 'RangeVar') return isCatalog(body as { schemaname?: string; relname?: string });
-    if (kind === 'FuncCall') return isLooking((body as { funcname?: Node[] }).funcname ?? []);
+    if (kind === 'FuncCall') return isLookingCall((body as { funcname?: Node[] }).funcname ?? []);
     return kind !== 'intoClause' && kind !== 'lockingClause' && (kind === 'SelectStmt' || !kind.endsWith('Stmt'));
   });
 }
@@ -74,12 +74,14 @@ function isCatalog({ schemaname, relname = '' }: { schemaname?: string; relname?
   return schemaname === undefined ? relname.startsWith('pg_') : schemaname === 'pg_catalog' || schemaname === 'information_schema';
 }
 
-function isLooking(funcname: readonly Node[]): boolean {
+/** Whether a function, by its name as the parser gives it, is known to only look. */
+export function isLookingCall(funcname: readonly Node[]): boolean {
   const [name = '', schema = 'pg_catalog'] = funcname.map((part) => ('String' in part ? part.String.sval : undefined)).reverse();
   return schema === 'pg_catalog' && lookingFunction.test(name);
 }
 
-function everyNode(value: unknown, test: (kind: string, body: unknown) => boolean): boolean {
+/** Whether the test holds for every node below; it is asked until it does not. */
+export function everyNode(value: unknown, test: (kind: string, body: unknown) => boolean): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (Array.isArray(value)) return value.every((item) => everyNode(item, test));
   return Object.entries(value).every(([kind, body]) => test(kind, body) && everyNode(body, test));

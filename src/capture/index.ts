@@ -1,0 +1,2 @@
+export { captureMigration, type Capture, type CaptureRequest } from './capture.js';
+export type { CapturedStatement } from './recorder.js';
