@@ -22,13 +22,16 @@ export interface DowngradeRequest {
   readonly target: Target;
   /** What was shown and confirmed, newest first: when something else would be taken back by now, nothing is. */
   readonly confirmed: readonly string[];
+  /** What was told of it; goes into the outcome. */
+  readonly losses: readonly Finding[];
 }
 
 /**
  * Under the lock: takes applied migrations back down to the target, newest first, each with its `down` and its history row in one
  * transaction, verifies and lets go. Throws what it refuses before the first one; see docs/errors.md.
  */
-export async function downgrade(locked: Locked, { target, confirmed }: DowngradeRequest): Promise<Outcome> {
+export async function downgrade(locked: Locked, { target, confirmed, losses }: DowngradeRequest): Promise<Outcome> {
+  locked.findings.push(...losses);
   let resumed: Resumable = new Map();
   const state = await locked.readState(locked.history, async (journal) => {
     resumed = await readResumable(locked, 'down', journal);

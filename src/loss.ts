@@ -1,6 +1,50 @@
+import type { Call } from './call.js';
+import { captureMigration } from './capture/index.js';
+import type { Finding } from './finding.js';
+import type { Step } from './plan.js';
 import type { Session } from './session/index.js';
 import { findDropped, type Dropped } from './source/index.js';
 import { identifier, qualified } from './sql.js';
+
+/**
+ * What taking these migrations back would destroy: their `down` is captured, not run, and the rows are counted that stand where it drops
+ * something. Reads only; a `down` that cannot be told beforehand is a finding too. Throws EM_ABORTED, EM_LOST_SESSION.
+ */
+export async function describeLoss(place: { readonly call: Call; readonly session: Session }, steps: readonly Step[]): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [index, step] of steps.entries()) findings.push(...(await describeStep(place, step, index === 0 ? 'nothing' : 'changes')));
+  return findings;
+}
+
+async function describeStep(
+  { call, session }: Parameters<typeof describeLoss>[0],
+  { name, migration, code, transaction }: Step,
+  after: 'nothing' | 'changes',
+): Promise<Finding[]> {
+  const { statements, exactness, reason } = await captureMigration({ call, migration, code, transaction, reads: { session, after } });
+  const losses = await readLoss(
+    session,
+    statements.map(({ sql }) => sql),
+  );
+  const unknown =
+    exactness === 'opaque' ? [lossFinding(name, `what the down of ${name} destroys cannot be told beforehand: ${reason}`)] : [];
+  return [...losses.map((loss) => lossFinding(name, `the down of ${name} destroys ${sentenceOf(loss)}`)), ...unknown];
+}
+
+function lossFinding(migration: string, message: string): Finding {
+  return {
+    code: 'downgrade-loss',
+    level: 'warn',
+    message,
+    remedy: 'Back the database up first, if these rows may be needed.',
+    at: { migration },
+  };
+}
+
+function sentenceOf({ what, rowCount, estimated }: Loss): string {
+  const count = `${estimated ? 'about ' : ''}${rowCount} ${rowCount === 1 ? 'row' : 'rows'}`;
+  return what.startsWith('rows of ') ? `up to ${count} of ${what.slice('rows of '.length)}` : `${what} with ${count}`;
+}
 
 /** Rows that would be destroyed, and where. */
 export interface Loss {

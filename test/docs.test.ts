@@ -56,6 +56,7 @@ describe('docs/errors.md', () => {
       /After the run/,
       /A stamp or a baseline/,
       /Migrations that cannot be used/,
+      /A downgrade/,
       /A new migration/,
     ];
     const rows = tables.flatMap((heading) => rowsUnder(text, heading));

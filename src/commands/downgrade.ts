@@ -1,9 +1,11 @@
 import type { Call } from '../call.js';
 import type { Options } from '../config/index.js';
-import { downgrade as takeBack, loadUndone } from '../downgrade.js';
+import { downgrade as takeBack, loadUndone, type Undone } from '../downgrade.js';
 import { MigrationError } from '../errors.js';
+import type { Finding } from '../finding.js';
+import { describeLoss } from '../loss.js';
 import { nothingToDo, type Outcome } from '../outcome.js';
-import type { Target } from '../plan.js';
+import { planDowngrade, type Step, type Target } from '../plan.js';
 import { readState } from '../read-state.js';
 import { openDatabase, runCall } from '../run-call.js';
 import { underLock } from '../under-lock.js';
@@ -13,6 +15,8 @@ export interface DowngradeQuestion {
   readonly database: string;
   /** Newest first: the order in which they will be taken back. */
   readonly undone: readonly string[];
+  /** What that destroys: rows in tables and columns that are dropped. */
+  readonly losses: readonly Finding[];
 }
 
 export interface DowngradeOptions {
@@ -32,11 +36,18 @@ export async function downgrade(options: Options, { target, ...asking }: Downgra
   return await runCall({ ...options, mode: 'apply' }, async (call) => {
     await using opened = await openDatabase(call);
     const state = await readState(opened);
-    const undone = (await loadUndone(opened, target, state)).map(({ name }) => name);
+    const undone = await loadUndone(opened, target, state);
     if (undone.length === 0) return nothingToDo(call, state);
-    await confirmed(call, { database: opened.history.facts.database, undone }, asking);
-    return await underLock(opened, { work: async (locked) => await takeBack(locked, { target, confirmed: undone }) });
+    const losses = await describeLoss(opened, stepsOf(call, undone));
+    const names = undone.map(({ name }) => name);
+    await confirmed(call, { database: opened.history.facts.database, undone: names, losses }, asking);
+    return await underLock(opened, { work: async (locked) => await takeBack(locked, { target, confirmed: names, losses }) });
   });
+}
+
+// Refuses what has no down before anybody is asked. Whether a pooler lies in between is looked at under the lock.
+function stepsOf({ config: { transaction, migrations } }: Call, undone: readonly Undone[]): readonly Step[] {
+  return planDowngrade({ undone, transaction, disableTransactions: migrations.disableTransactions, pooled: false }).steps;
 }
 
 async function confirmed({ config }: Call, question: DowngradeQuestion, { yes, confirm }: Omit<DowngradeOptions, 'target'>): Promise<void> {

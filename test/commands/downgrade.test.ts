@@ -132,6 +132,41 @@ describe('downgrade', () => {
   });
 });
 
+describe('a downgrade tells what it destroys', () => {
+  const losses = [
+    { code: 'downgrade-loss', message: 'the down of 02_total.js destroys column "public"."orders"."total" with 2 rows' },
+    { code: 'downgrade-loss', message: 'the down of 01_orders.js destroys table "public"."orders" with 2 rows' },
+  ];
+
+  test('before it asks, and in its outcome', async () => {
+    const { database, options } = await makeProject();
+    await upgrade(options);
+    const asked: unknown[] = [];
+    const confirm = async (question: unknown) => await Promise.resolve(Boolean(asked.push(question)));
+    const outcome = await downgrade({ ...options, environment: 'production' }, { target: 'base', confirm });
+    expect(asked).toMatchObject([{ losses }]);
+    expect(outcome).toMatchObject({ reverted: { length: 4 }, findings: losses });
+    expect(await contentsOf(database)).toEqual(atBase);
+  });
+
+  test('and says so when it cannot be told, without having run it', async () => {
+    const down = `await knex.raw("do $$ begin execute 'drop table orders'; end $$"); if (await knex('orders').first()) throw new Error('unlike');`;
+    const { options } = await makeProject({
+      '02_total.js': `export const up = async () => undefined; export const down = async (knex) => {${down}}; export const config = { capture: false };`,
+    });
+    await upgrade(options, { target: { steps: 2 } });
+    const confirm = async () => await Promise.resolve(false);
+    const failing = downgrade({ ...options, environment: 'production' }, { target: { steps: 1 }, confirm });
+    await expect(failing).rejects.toMatchObject({ code: 'EM_NOT_CONFIRMED' });
+    expect(await history(options)).toMatchObject([
+      { status: 'applied' },
+      { status: 'applied' },
+      { status: 'pending' },
+      { status: 'pending' },
+    ]);
+  });
+});
+
 describe('a downgrade is confirmed', () => {
   const environment = 'production'; // here it is `test`, where nobody is asked
   test('by a person, who is told what would be taken back', async () => {
@@ -147,7 +182,7 @@ describe('a downgrade is confirmed', () => {
     });
     expect(await contentsOf(database)).toEqual(atHead);
     await downgrade({ ...options, environment }, { target: { steps: 2 }, confirm: confirm(true) });
-    expect(asked).toMatchObject([1, 2].map(() => ({ database: database.name, undone: [names[3], names[2]] })));
+    expect(asked).toMatchObject([1, 2].map(() => ({ database: database.name, undone: [names[3], names[2]], losses: [] })));
   });
 
   test('or by nobody: then it is refused, unless the environment is test', async () => {

@@ -33,6 +33,7 @@ export const moving: readonly Verb[] = [
   },
 ];
 
-function downgradeQuestion({ database, undone }: DowngradeQuestion): string {
-  return `Take back in the database "${database}", newest first:\n${undone.map((name) => `  ${name}`).join('\n')}\nGo on?`;
+function downgradeQuestion({ database, undone, losses }: DowngradeQuestion): string {
+  const lines = [...undone.map((name) => `  ${name}`), ...losses.map(({ message }) => `Attention: ${message}.`)];
+  return `Take back in the database "${database}", newest first:\n${lines.join('\n')}\nGo on?`;
 }
