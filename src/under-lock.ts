@@ -20,14 +20,14 @@ import { asMigrationError, type Opened } from './run-call.js';
 import { openSession, type Session } from './session/index.js';
 import type { Migration } from './source/index.js';
 import type { State } from './state.js';
-import { readUnsound, type Unsound } from './verify.js';
+import type { Unsound } from './verify.js';
 
 export type Claimed = Claim & { readonly owner: { readonly before: Unsound } };
 export type FullState = State & { readonly journal: readonly JournalEntry[] };
 
 /** What is to be done under the lock. */
 export interface LockedWork<T> {
-  /** The result, when what a waiter reads meanwhile makes the work needless: the lock is never taken then. */
+  /** The result, when what a waiter reads, meanwhile or with the lock just taken, makes the work needless: it is not even loaded then. */
   readonly needless?: (state: State) => T | undefined;
   /** Must {@link Locked.release} at its end. Its error is thrown on, with what had been applied, once everything is let go. */
   readonly work: (locked: Locked) => Promise<T>;
@@ -73,7 +73,9 @@ async function takeTheLock<T>(opened: Opened, { needless, work }: LockedWork<T>)
     if (!lock.taken) return result as T;
     const locked = new Locked(place, lock.history);
     try {
-      return await work(locked);
+      if (!(await settled(lock.history))) return await work(locked);
+      await locked.release(); // woken by a holder that has done it all
+      return result as T;
     } catch (error) {
       if (error instanceof LockGivenUp) continue;
       await locked.releaseFailed(error);
@@ -172,6 +174,7 @@ export class Locked {
    */
   async claim({ owner, facts }: History): Promise<Claimed> {
     const { call, session, tables, scope } = this;
+    const { readUnsound } = await import('./verify.js'); // who only waits has no need of the checks behind it
     const before = (owner?.state === 'clear' ? undefined : (owner?.before as Unsound | undefined)) ?? (await readUnsound(session));
     const claim = await call.report.phase('lock', () => claimHistory({ call, session, tables, facts, scope }));
     return (this.claimed = { ...claim, owner: { ...claim.owner, before } });

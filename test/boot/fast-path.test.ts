@@ -4,6 +4,7 @@ import knex from 'knex';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureMigrated, type Options, type Outcome } from '../../src/index.js';
 import { lockKey } from '../../src/lock.js';
+import { poll, sessionsOf, waitUntilRuns } from '../support/boot.js';
 import { makeDirectory } from '../support/directories.js';
 import { loadedBy } from '../support/loaded.js';
 import { makeMigrations, tables } from '../support/migrations.js';
@@ -95,7 +96,28 @@ test('the list of loaded modules does show what a boot that migrates needs', asy
   await writeFile(path.join(directory, 'm00001.sql'), '-- transaction: false\nselect 1;\n');
   const { packages, own } = await loadedBy(booting(database.url, directory));
   expect(packages).toEqual(expect.arrayContaining(['pg', 'knex', 'pino', 'libpg-query']));
-  expect(own).toContain('migrate.js');
+  expect(own).toEqual(expect.arrayContaining(['migrate.js', 'upgrade.js', 'apply/index.js', 'checks/index.js', 'verify.js']));
+});
+
+test('who only waits for the lock, and then finds the database in sync, loads nothing of the work under it', async () => {
+  const database = await createDatabase();
+  await database.query('create table gate ()');
+  const gate = await database.connect();
+  await gate.query('begin; lock table gate');
+  const directory = await makeMigrations({ m00000: 'insert into gate default values' });
+  const options = { connection: database.url, migrations: directory, logger: false, rules: { 'history-unmanaged': 'off' } } as const;
+  const holder = ensureMigrated(options);
+  await waitUntilRuns(database, 'insert into gate');
+  const waiter = loadedBy(`const { status } = await ensureMigrated(${JSON.stringify(options)}); console.log(status);`);
+  await poll(async () => (await sessionsOf(database)).length === 2 || undefined);
+  await poll(async () => (await sessionsOf(database)).find(({ state, query }) => state === 'idle' && query.includes('pg_locks')));
+  await gate.query('rollback');
+  await expect(holder).resolves.toMatchObject({ status: 'migrated' });
+  const { packages, own, stdout } = await waiter;
+  expect(stdout).toBe('in-sync\n');
+  expect(packages).toEqual(['pg']);
+  expect(own).toEqual(expect.arrayContaining(['migrate.js', 'under-lock.js', 'lock.js']));
+  expect(own.filter((name) => /^(upgrade|verify|watch|plan|drift|adopt)\.js$|^(apply|checks|schema)\//.test(name))).toEqual([]);
 });
 
 describe('a history that knex has written', () => {
