@@ -1,4 +1,14 @@
-import type { Current, HistoryEntry, Init, MendableFinding, Revision, Stamped, Status } from '../commands/index.js';
+import type {
+  BackupResult,
+  Current,
+  HistoryEntry,
+  Init,
+  MendableFinding,
+  RestoreResult,
+  Revision,
+  Stamped,
+  Status,
+} from '../commands/index.js';
 import { relative } from 'node:path';
 import type { Finding } from '../finding.js';
 import type { AppliedMigration, Outcome } from '../outcome.js';
@@ -24,12 +34,24 @@ function here(file: string): string {
 
 /** What an upgrade or a downgrade came to. */
 export function outcomeText(outcome: Outcome, screen: Screen): string {
-  const { from, to, applied, reverted = [], findings } = outcome;
+  const { from, to, applied, reverted = [], backup, findings } = outcome;
   const ran = reverted.length > 0 ? reverted : applied;
   const done = reverted.length > 0 ? 'Taken back' : 'Applied';
   const what = ran.length === 0 ? `Nothing to do: the database is at ${to ?? 'base'}.` : `${done}: ${ran.length}, in ${totalMs(ran)} ms.`;
   const moved = ran.length === 0 ? [] : [`The database was at ${from ?? 'base'} and is at ${to ?? 'base'} now.`];
-  return [what, ...moved, ...findings.map((finding) => findingText(finding, screen))].join('\n');
+  const kept = backup === undefined ? [] : [`Backup of before: ${backup}`];
+  return [what, ...moved, ...kept, ...findings.map((finding) => findingText(finding, screen))].join('\n');
+}
+
+/** What a backup is of, and where it is. */
+export function backupText({ database, revision, file, bytes }: BackupResult): string {
+  const size = bytes === undefined ? '' : ` (${bytes} bytes)`;
+  return `Backed up the database "${database}" at ${revision ?? 'base'}${size}:\n${file}`;
+}
+
+/** What was restored, and where it stands now. */
+export function restoredText({ database, revision, file }: RestoreResult): string {
+  return `Restored ${file}\ninto the database "${database}", which is at ${revision ?? 'base'} now.`;
 }
 
 /** The history before and after a stamp, and what the database said to it. */

@@ -26,7 +26,7 @@ export interface BackupResult {
  */
 export async function backup(options: Options = {}, given: BackupOptions = {}): Promise<BackupResult> {
   const settings = settingsOf(options, given);
-  return await runCall({ ...options, backup: settings }, async (call) => {
+  return await runCall({ ...options, mode: 'apply', backup: settings }, async (call) => {
     if (!call.config.backup) throw nowhere();
     const { backup: checked } = call.config;
     await using opened = await openDatabase(call, 'alone');

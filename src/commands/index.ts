@@ -1,7 +1,9 @@
+export { backup, type BackupOptions, type BackupResult } from './backup.js';
 export { current, type Current, type CurrentOptions } from './current.js';
 export { downgrade, type DowngradeOptions, type DowngradeQuestion } from './downgrade.js';
 export { history, type HistoryEntry, type HistoryOptions } from './history.js';
 export { baseline, type Baselined, type BaselineOptions } from './baseline.js';
+export { restore, type RestoreOptions, type RestoreResult } from './restore.js';
 export { stamp, type StampOptions } from './stamp.js';
 export { type MendableFinding, status, type Status } from './status.js';
 export { upgrade, type UpgradeOptions } from './upgrade.js';

@@ -2,7 +2,7 @@ import { dropDatabase, makeDatabase, openArchive, restoreArchive, type Archive }
 import type { Call } from '../call.js';
 import type { Connect, Options } from '../config/index.js';
 import { openDatabase, runCall } from '../run-call.js';
-import { readLogin, toDatabase } from '../session/index.js';
+import { atDatabase, readLogin } from '../session/index.js';
 import { underLock } from '../under-lock.js';
 
 export interface RestoreOptions {
@@ -28,7 +28,7 @@ export interface RestoreResult {
  * `create`, is there; EM_RESTORE_FAILED when pg_restore failed, and then nothing is left of it.
  */
 export async function restore(options: Options, { file, create }: RestoreOptions): Promise<RestoreResult> {
-  return await runCall(options, async (call) => {
+  return await runCall({ ...options, mode: 'apply' }, async (call) => {
     const archive = await openArchive(call, file);
     return create === undefined ? await restoreHere(call, archive) : await restoreThere(call, archive, create);
   });
@@ -50,13 +50,13 @@ async function restoreHere(call: Call, archive: Archive): Promise<RestoreResult>
 async function restoreThere(call: Call, archive: Archive, create: true | string): Promise<RestoreResult> {
   const source = call.config.directConnection ?? call.config.connection;
   const name = create === true ? await databaseOf(source) : create;
-  const making = callTo(call, toDatabase(source, maintenanceDatabase));
+  const making = callTo(call, atDatabase(source, maintenanceDatabase));
   await using opened = await openDatabase(making, 'alone');
   const { session, history } = opened;
   await session.hold('direct', history.facts); // it is idle for as long as the restore takes, and is to be there when that fails
   await makeDatabase(archive, { call, session, name });
   try {
-    return await restoreHere(callTo(call, toDatabase(source, name)), archive);
+    return await restoreHere(callTo(call, atDatabase(source, name)), archive);
   } catch (error) {
     await dropDatabase({ call, session, name });
     throw error;

@@ -15,7 +15,7 @@ import { Wire, type Answer, type Message } from './wire.js';
 
 export { isRetryable } from './connect.js';
 export { afterSilence } from './lease.js';
-export { readLogin, toDatabase, type Login } from './login.js';
+export { atDatabase, readLogin, type Login } from './login.js';
 export { renderSettings, type Setting } from './settings.js';
 export { brokenBy, TransactionBroken } from './broken.js';
 export { bindKnex } from './bound-knex.js';

@@ -49,7 +49,7 @@ export async function readLogin(source: Connect): Promise<Login> {
 }
 
 /** The same server and user, but another database. */
-export function toDatabase(source: Connect, name: string): Connect {
+export function atDatabase(source: Connect, name: string): Connect {
   return async () => {
     const { host, port, user, password, ssl, options } = await readLogin(source);
     return { host, port, user, password, ssl, options, database: name };
