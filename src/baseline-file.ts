@@ -3,10 +3,10 @@ import path from 'node:path';
 import { renderBaseline, type BaselineScripts } from './baseline-script.js';
 import type { Call } from './call.js';
 import { dumpSchema, ToolError } from './client-tools/index.js';
-import { isMigrationError, messageOf, MigrationError } from './errors.js';
+import { messageOf, MigrationError } from './errors.js';
 import { readHistory, tablesOf } from './history/index.js';
+import { listExisting } from './revision/index.js';
 import { openSession, type Session } from './session/index.js';
-import { listMigrations } from './source/index.js';
 import { identifier, qualified } from './sql.js';
 import { refuseHistory } from './stamping.js';
 
@@ -46,10 +46,7 @@ async function emptyDirectoryOf({ config: { migrations } }: Call): Promise<strin
   if (directory === undefined || others.length > 0 || migrations.loadExtensions?.includes('.sql') === false) {
     throw refused('a baseline is written as a .sql file', 'Give one directory of migrations, and let loadExtensions have .sql.');
   }
-  const there = await listMigrations(migrations).catch((error: unknown) => {
-    if (isMigrationError(error, 'EM_NO_MIGRATIONS')) return [];
-    throw error;
-  });
+  const there = await listExisting(migrations);
   if (there.length === 0) return directory;
   const remedy = 'Say at which of them the database stands: `baseline --at <revision>`. Or give another, empty directory.';
   throw refused(`there are migrations in ${directory} already, ${there[0]?.name} is the first`, remedy);

@@ -1,5 +1,6 @@
 import type {
   BackupResult,
+  Baselined,
   Current,
   HistoryEntry,
   Init,
@@ -52,6 +53,11 @@ export function backupText({ database, revision, file, bytes }: BackupResult): s
 /** What was restored, and where it stands now. */
 export function restoredText({ database, revision, file }: RestoreResult): string {
   return `Restored ${file}\ninto the database "${database}", which is at ${revision ?? 'base'} now.`;
+}
+
+/** What adopting a database has written and recorded. */
+export function baselinedText({ file, ...stamped }: Baselined, screen: Screen): string {
+  return [...(file === undefined ? [] : [`Wrote ${here(file)}`]), stampedText(stamped, screen)].join('\n');
 }
 
 /** The history before and after a stamp, and what the database said to it. */

@@ -6,6 +6,7 @@ import { tablesOf, type Facts } from '../../src/history/index.js';
 import { ensureMigrated, isMigrationError, type MigrationError, type Options } from '../../src/index.js';
 import { lockKey } from '../../src/lock.js';
 import { poll } from '../support/boot.js';
+import { runCli } from '../support/cli.js';
 import { describeWithClientTools, dumpableMajor, dumpOf, undumpableMajor } from '../support/client-tools.js';
 import { makeDirectory } from '../support/directories.js';
 import { startProxy } from '../support/proxy.js';
@@ -326,5 +327,22 @@ describeWithClientTools('pg_dump', () => {
       message: expect.stringContaining('permission denied for table t') as string,
     });
     await expectUntouched(place);
+  });
+});
+
+describeWithClientTools('the command line', () => {
+  test('tells what was written and recorded', async () => {
+    const { database, directory } = await makePlace('create table patients (id int primary key)');
+    const env = { DATABASE_URL: database.url, NODE_ENV: 'production' };
+    const { code, stdout } = await runCli(['baseline', '--migrations', directory], { env });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^Wrote .*_baseline\.up\.sql\nThe database was at base \(0 recorded\) and is at \d{14}_baseline\.up\.sql \(1 recorded\) now\.\n {2}\+ \d{14}_baseline\.up\.sql\nProved: \d+ objects are as the stamp says\.\n$/,
+    );
+    const again = await runCli(['baseline', '--migrations', directory, '--at', 'baseline'], { env });
+    expect(again).toMatchObject({ code: 78, stdout: '' });
+    expect(again.stderr).toMatch(
+      /^EM_PLAN_REFUSED: this database has a history: 1 migrations, the last is .*\n {2}Use stamp to move it\. Nothing was changed\./,
+    );
   });
 });

@@ -1,10 +1,22 @@
-import { stamp } from '../../commands/index.js';
+import { baseline, stamp } from '../../commands/index.js';
 import { readTarget } from '../target.js';
-import { stampedText } from '../text.js';
+import { baselinedText, stampedText } from '../text.js';
 import type { Verb } from '../verb.js';
 
 /** The verbs that record without running. */
 export const adopting: readonly Verb[] = [
+  {
+    name: 'baseline',
+    summary: 'Adopt an existing database.',
+    description:
+      'Without migrations it writes the schema as the first one (pg_dump is needed), so that a fresh database can be built from the same files; with migrations, --at names the one at which the database stands. It first runs them in a scratch database, which needs CREATEDB, compares the catalogs, and refuses with every difference. Then it records them without running them.',
+    flags: { '--at <revision>': 'The migration at which the database stands: a name or a unique part of it.' },
+    examples: ['ensure-migrated baseline', 'ensure-migrated baseline --at patient_email'],
+    run: async (options, { flags: { at } }) => {
+      const result = await baseline(options, { at: typeof at === 'string' ? at : undefined });
+      return { result, text: (screen) => baselinedText(result, screen) };
+    },
+  },
   {
     name: 'stamp',
     arguments: '<target>',
