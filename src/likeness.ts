@@ -70,10 +70,12 @@ function only({ schema, owners }: Built, keys: ReadonlySet<string>): Built {
   return { schema: { ...schema, lines: schema.lines.filter((line) => keys.has(keyOf(line))) }, owners };
 }
 
-// Who owns an object is not compared, but the server lists what an owner may do with it like any other grant.
+// Who owns an object is not compared, but the server lists what an owner may do with it like any other grant, and names whose new
+// objects get default privileges.
 function withoutGrantsTo(owners: readonly string[], schema: Schema): Schema {
   const isOwners = ({ kind, identity, definition }: Line) =>
-    kind === 'grant' && definition === 'ALL' && owners.some((owner) => identity.endsWith(` to ${owner}`));
+    (kind === 'grant' && definition === 'ALL' && owners.some((owner) => identity.endsWith(` to ${owner}`))) ||
+    (kind === 'default privileges' && owners.some((owner) => identity.startsWith(`of ${owner} on `)));
   return owners.length === 0 ? schema : { ...schema, lines: schema.lines.filter((line) => !isOwners(line)) };
 }
 

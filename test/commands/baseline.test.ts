@@ -181,6 +181,17 @@ describeWithClientTools('a baseline without migrations', () => {
     expect(await fresh.query(`select to_regclass('ops.things')::text as table`)).toEqual([{ table: 'ops.things' }]);
   });
 
+  test('of another owner, and beside the history of another service, is proved all the same', async () => {
+    const { database, directory, options } = await makePlace(`create schema other;
+      create table other.knex_migrations (id serial primary key, name varchar(255), batch integer, migration_time timestamptz);
+      create table other.knex_migrations_lock (index serial primary key, is_locked integer)`);
+    const owner = await database.createRole();
+    await database.query(`create schema owned authorization ${owner.name}; set role ${owner.name}; create table owned.t (id int);
+      grant select on owned.t to public; alter default privileges in schema owned grant select on tables to public`);
+    expect(await baseline(options)).toMatchObject({ proof: { status: 'proved' } });
+    expect(await readdir(directory)).toHaveLength(2);
+  });
+
   test('writes no passwords into the file, and adopts a database with foreign servers', async () => {
     const { options } = await makePlace(
       `create foreign data wrapper other; create server elsewhere foreign data wrapper other;

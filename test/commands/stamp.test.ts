@@ -4,6 +4,7 @@ import { ensureMigrated, isMigrationError, type MigrationError, type Options } f
 import { runKnex } from '../support/knex-cli.js';
 import { poll, waitUntilRuns } from '../support/boot.js';
 import { runCli } from '../support/cli.js';
+import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { startProxy } from '../support/proxy.js';
 import type { TestDatabase } from '../support/servers.js';
 import { atBase, atHead, contentsOf, makeProject, names } from './fixture.js';
@@ -205,6 +206,29 @@ describe('purge', () => {
     ]);
     expect(await rowsOf(database)).toEqual(names.map((name) => ({ name, batch: 1 })));
     expect(await bootCounted(database, options)).toMatchObject({ status: 'in-sync', roundTrips: 1 });
+  });
+});
+
+describeWithPgBouncer('behind a pooler', () => {
+  test('a stamp is proved around it, refused without a way around, and recorded in one transaction when it is forced', async () => {
+    const { database, options } = await migrated();
+    const pgbouncer = await startPgBouncer(database.url);
+    const pooled = { ...options, connection: pgbouncer.urlOf(database.url) };
+    const unrecord = `delete from knex_migrations where name = '${names[3]}'`;
+    await database.query(unrecord);
+    expect(await failureOf(stamp(pooled, { target: 'head' }))).toMatchObject({
+      code: 'EM_SCRATCH_UNAVAILABLE',
+      remedy: expect.stringContaining('directConnection') as string,
+    });
+    expect(await rowsOf(database)).toHaveLength(3);
+    const forced = await stamp(pooled, { target: 'head', force: true });
+    expect(forced).toMatchObject({ recorded: [names[3]], proof: { status: 'forced' } });
+    expect(await contentsOf(database)).toEqual(atHead);
+    await database.query(unrecord);
+    const around = { ...pooled, directConnection: database.url };
+    expect(await stamp(around, { target: 'head' })).toMatchObject({ recorded: [names[3]], proof: { status: 'proved' } });
+    expect(await contentsOf(database)).toEqual(atHead);
+    expect(await ensureMigrated(pooled)).toMatchObject({ status: 'in-sync' });
   });
 });
 
