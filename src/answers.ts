@@ -47,8 +47,8 @@ export function judge(answers: Answers, compared: Compared): Finding[] {
   return table.flatMap((answer) => findingsOf(answer, compared.rules));
 }
 
-// Compatible migrations let an older release start; without a journal nobody has said that they are.
-function breakingOf(ahead: readonly string[], journal: readonly JournalEntry[] | undefined): string[] {
+/** Of the migrations that this code does not know, those that nobody has marked compatible: without a journal, all. Pure. */
+export function breakingOf(ahead: readonly string[], journal: readonly JournalEntry[] | undefined): string[] {
   const compatible = new Set(
     (journal ?? []).filter(({ detail }) => detail.breaking === false).map(({ migration }) => migrationId(migration)),
   );
@@ -114,13 +114,14 @@ function ofTheDatabase({ outOfOrder, unfinished, duplicates, unmanaged }: Answer
       rule: 'history-unfinished',
       names: unfinished.map(({ migration }) => migration),
       says: (names) => `stopped half-way outside a transaction: ${names}`,
-      remedy: 'Look at what the migration has done (docs/operations.md, "An unfinished migration") and record it as done or undone.',
+      remedy:
+        'Look at what the migration has done (docs/operations.md, "An unfinished migration"), and record it: `ensure-migrated repair done` when all of it is there, `repair undone` when none of it is.',
     },
     {
       rule: 'history-duplicate',
       names: duplicates,
       says: (names) => `recorded twice: ${names}; knex ran these files a second time beside another process`,
-      remedy: 'Look at what the second run did, then delete the newer of the two history rows.',
+      remedy: 'Look at what the second run did; then `ensure-migrated repair deduplicate` keeps the older of the two history rows.',
     },
     {
       rule: 'history-unmanaged',

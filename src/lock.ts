@@ -203,7 +203,8 @@ class ProgressWatch {
   }
 }
 
-function describeHolder(holder: Holder | undefined): string {
+/** A holder in words, for a message: `held by pid ...`. */
+export function describeHolder(holder: Holder | undefined): string {
   if (!holder) return 'no holder is visible to this role';
   const { pid, application, host, since, migration, step, of, statement } = holder;
   const where = migration === undefined ? '' : `, at ${migration} (${step} of ${of})`;

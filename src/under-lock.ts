@@ -25,12 +25,16 @@ import type { Unsound } from './verify.js';
 export type Claimed = Claim & { readonly owner: { readonly before: Unsound } };
 export type FullState = State & { readonly journal: readonly JournalEntry[] };
 
+type OwnerEnd = Pick<Owner, 'state'> & Partial<Owner>;
+
 /** What is to be done under the lock. */
 export interface LockedWork<T> {
   /** The result, when what a waiter reads, meanwhile or with the lock just taken, makes the work needless: it is not even loaded then. */
   readonly needless?: (state: State) => T | undefined;
   /** Must {@link Locked.release} at its end. Its error is thrown on, with what had been applied, once everything is let go. */
   readonly work: (locked: Locked) => Promise<T>;
+  /** What the owner row says when the work fails: that a run has failed (the default), or what it said before, where the work is no run. */
+  readonly onFailure?: 'failed' | 'as-before';
 }
 
 /**
@@ -62,7 +66,7 @@ function leadsElsewhere({ facts: one }: History, { facts: other }: History): Mig
   });
 }
 
-async function takeTheLock<T>(opened: Opened, { needless, work }: LockedWork<T>): Promise<T> {
+async function takeTheLock<T>(opened: Opened, { needless, work, onFailure }: LockedWork<T>): Promise<T> {
   const place = placeOf(opened);
   const { call, session, scope } = place;
   await session.hold(scope === 'session' ? 'direct' : 'pooled', opened.history.facts);
@@ -78,7 +82,7 @@ async function takeTheLock<T>(opened: Opened, { needless, work }: LockedWork<T>)
       return result as T;
     } catch (error) {
       if (error instanceof LockGivenUp) continue;
-      await locked.releaseFailed(error);
+      await locked.releaseFailed(error, onFailure);
       const told = asMigrationError(call, error);
       throw withOutcome(locked.backup === undefined ? told : withLine(told, `backup: ${locked.backup}`), locked.failedOutcome());
     }
@@ -190,28 +194,35 @@ export class Locked {
     if (errorsOf(found).length > 0) throw findingsError(code, what, this.findings);
   }
 
+  /** The owner row as the lock found it, for a work that is no run: how the last run ended is not for it to say. */
+  asBefore(): OwnerEnd {
+    const { owner } = this.history;
+    return owner ? { before: undefined, ...owner } : { state: 'clear', before: undefined };
+  }
+
   /** Lets go of the lock. After a claim `end` says what the owner row keeps; all that the work wrote behind a pooler commits with it. */
-  async release(end?: Pick<Owner, 'state'> & Partial<Owner>): Promise<void> {
+  async release(end?: OwnerEnd): Promise<void> {
     const { call, session, tables, key, scope, claimed } = this;
     await call.report.phase('release', async () => {
       const inTransaction = session.wire.status === 'T';
       const unclaim =
         claimed && end
-          ? [inTransaction ? '' : 'begin;', renderUnclaim(tables, { ...claimed.owner, ...end }), 'commit;']
+          ? [inTransaction ? '' : 'begin;', renderUnclaim(tables, claimed.owner, { ...claimed.owner, ...end }), 'commit;']
           : [inTransaction ? 'rollback;' : ''];
       await session.send([...unclaim, renderRelease(key, scope)].join('\n'));
     });
   }
 
   /** The failure is what the caller must hear of: what goes wrong here is logged, and the next boot heals it. */
-  async releaseFailed(error: unknown): Promise<void> {
+  async releaseFailed(error: unknown, as: LockedWork<unknown>['onFailure'] = 'failed'): Promise<void> {
     const { call, session } = this;
     if (session.wire.lost) return;
     try {
       if (session.wire.status !== 'I') await session.send('rollback');
       const errorCode = isMigrationError(error) ? error.code : 'EM_INTERNAL';
       const rolledBack = this.scope === 'xact' && this.applied.length + this.reverted.length === 0; // the claim went with the transaction
-      await this.release(this.claimed && !rolledBack ? { state: 'failed', errorCode } : undefined);
+      const end = as === 'failed' ? { state: as, errorCode } : this.asBefore();
+      await this.release(this.claimed && !rolledBack ? end : undefined);
     } catch (failure) {
       call.report.warn('release.failed', { reason: messageOf(failure) });
     }

@@ -21,7 +21,7 @@ const floors = [
   'loss apply adopt backup drift verify wait-for-head likeness stamping baseline-script',
   'run-call',
   'under-lock',
-  'upgrade downgrade',
+  'upgrade downgrade repair',
   'migrate',
   'replay',
   'proof baseline-file',

@@ -129,9 +129,9 @@ describe('what docs/operations.md tells a person to run', () => {
     const directory = await makeDirectory(files);
     await database.query('insert into knex_migrations (name, batch, migration_time) values ($1, 2, now())', [name]);
     await expect(boot(database, directory)).resolves.toMatchObject({ findings: [{ code: 'history-duplicate' }] });
-    const [find = '', remove = ''] = (readPage(page).snippets.find(({ section }) => section.endsWith('recorded twice'))?.text ?? '').split(
-      /(?<=;)\n/,
-    );
+    const [find = '', remove = ''] = (
+      readPage(page).snippets.find(({ section, language }) => section.endsWith('recorded twice') && language === 'sql')?.text ?? ''
+    ).split(/(?<=;)\n/);
     expect(await database.query(find)).toMatchObject([{ name, ids: [2, 3] }]);
     await database.query(remove);
     await expect(boot(database, directory)).resolves.toMatchObject({ status: 'in-sync', findings: [] });

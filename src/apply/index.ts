@@ -14,7 +14,7 @@ import { runInTransaction } from './transaction.js';
 
 export type { Applying } from './applying.js';
 export { loadMigrations } from './exit-guard.js';
-export { readResumable, type Resumable } from './settle.js';
+export { readResumable, tellSent, type Resumable, type ToldStatement } from './settle.js';
 
 /**
  * Runs a plan, one group of steps after the other; a group is one transaction, or one migration outside of any.

@@ -59,6 +59,19 @@ export function withWhatIsDone(error: MigrationError, ran: 'all' | 'part', entri
   });
 }
 
+/** A statement that a migration has sent, in words without values. */
+export interface ToldStatement {
+  readonly statement: string;
+  /** The server refused it: it left nothing behind but, maybe, an invalid index. */
+  readonly refused: boolean;
+}
+
+/** For a person who has to decide: what was sent and may have changed something, in order. */
+export function tellSent(entries: readonly SentStatement[]): ToldStatement[] {
+  const changing = latest(entries).filter(({ kind }) => !harmless.has(kind));
+  return changing.map(({ summary, failed }) => ({ statement: summary, refused: failed === true }));
+}
+
 // What the statements that were not refused may have done, in words without values.
 function whatIsDone(entries: readonly SentStatement[]): string {
   const done = latest(entries).filter(({ kind, failed }) => failed !== true && !harmless.has(kind));

@@ -3,7 +3,8 @@ import { adopting } from './verbs/adopting.js';
 import { keeping } from './verbs/keeping.js';
 import { looking } from './verbs/looking.js';
 import { making } from './verbs/making.js';
+import { mending } from './verbs/mending.js';
 import { moving } from './verbs/moving.js';
 
 /** Every verb of the command line, in the order in which --help and docs/commands.md list them. */
-export const verbs: readonly Verb[] = [...making, ...moving, ...looking, ...adopting, ...keeping];
+export const verbs: readonly Verb[] = [...making, ...moving, ...looking, ...adopting, ...mending, ...keeping];

@@ -41,7 +41,10 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   }
 }
 
-type RunVerb = (verb: Verb, input: Omit<Input, 'ask'>) => Promise<void>;
+type RunVerb = (verb: Verb, input: Words) => Promise<void>;
+
+/** What stands on the command line. */
+type Words = Pick<Input, 'args' | 'flags'>;
 
 /** The parser of the command line, made from the table of verbs. */
 export function createProgram({ stdout, stderr }: Pick<Terminal, 'stdout' | 'stderr'>, run: RunVerb): Command {
@@ -69,14 +72,14 @@ function addVerb(program: Command, verb: Verb, run: RunVerb): void {
   });
 }
 
-async function runVerb(verb: Verb, { args, flags }: Omit<Input, 'ask'>, terminal: Terminal): Promise<number> {
+async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): Promise<number> {
   const { stdin, stdout, stderr } = terminal;
   const progress = await tellProgress(stderr);
   const json = flags['json'] === true;
-  const ask = stdin.isTTY && !json ? async (question: string) => await askYesOrNo(question, terminal) : undefined;
+  const asking = stdin.isTTY && !json ? askingOn(terminal) : { ask: undefined, askText: undefined };
   try {
     const options = await optionsOf({ flags });
-    const told = await verb.run({ ...options, logger: false, onProgress: progress.onProgress }, { args, flags, ask });
+    const told = await verb.run({ ...options, logger: false, onProgress: progress.onProgress }, { args, flags, ...asking });
     progress.end();
     stdout.write(`${json ? jsonOf(told) : told.text(screenOf(stdout))}\n`);
     return told.exitCode ?? 0;
@@ -105,13 +108,21 @@ function errorFields({ code, message, remedy, retryable, findings, outcome }: Mi
   return { code, message, remedy, retryable, findings, outcome };
 }
 
-async function askYesOrNo(question: string, { stdin, stderr }: Terminal): Promise<boolean> {
+function askingOn(terminal: Terminal): Pick<Input, 'ask' | 'askText'> {
+  return {
+    ask: async (question) => /^y(es)?$/i.test(await answerTo(`${question} [y/N] `, terminal)),
+    askText: async (question) => await answerTo(`${question} `, terminal),
+  };
+}
+
+// Ctrl-D, or Ctrl-C, is no answer.
+async function answerTo(question: string, { stdin, stderr }: Terminal): Promise<string> {
   const readline = createInterface({ input: stdin, output: stderr });
   try {
-    return /^y(es)?$/i.test((await readline.question(`${question} [y/N] `)).trim());
+    return (await readline.question(question)).trim();
   } catch (error) {
     stderr.write(`${messageOf(error)}\n`);
-    return false;
+    return '';
   } finally {
     readline.close();
   }

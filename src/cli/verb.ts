@@ -8,6 +8,8 @@ export interface Input {
   readonly flags: Readonly<Record<string, string | boolean | undefined>>;
   /** Asks a person a question that is answered by yes or no. Undefined where nobody sits at a terminal. */
   readonly ask: ((question: string) => Promise<boolean>) | undefined;
+  /** Asks for a few words. Undefined there, too. */
+  readonly askText: ((question: string) => Promise<string>) | undefined;
 }
 
 /** One verb of the command line: how it is called, what it says of itself, the function of the library behind it, and its result as text. */

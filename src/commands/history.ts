@@ -54,7 +54,7 @@ export async function history(options: Options, { from, to }: HistoryOptions = {
 function appliedEntry({ name, batch, at, entry }: AppliedRow, state: State, own: Migration | undefined): HistoryEntry {
   const { application, version, environment, host, durationMs, checksum, breaking } = entry?.detail ?? {};
   const compared = checksum !== undefined && own?.checksum !== undefined;
-  const wasRun = entry?.kind === 'attempt';
+  const wasRun = durationMs !== undefined; // a repair keeps what the journal says of the run
   return Object.freeze({
     name,
     status: state.missing.includes(name)
@@ -68,7 +68,7 @@ function appliedEntry({ name, batch, at, entry }: AppliedRow, state: State, own:
     at: at ?? undefined,
     batch: batch ?? undefined,
     how: wasRun ? 'run' : batch === null ? 'stamped' : 'knex',
-    durationMs: wasRun ? durationMs : undefined,
+    durationMs,
     application,
     version,
     environment,

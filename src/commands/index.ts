@@ -14,3 +14,5 @@ export { init } from './init.js';
 export { revision } from './revision.js';
 export type { Init, InitOptions } from '../init/index.js';
 export type { Revision, RevisionOptions } from '../revision/index.js';
+export { repair, type RepairAction, repairActions, type Repaired, type RepairOptions } from './repair.js';
+export type { HistoryRow, Locks, OnRecord, RepairQuestion } from '../repair/index.js';

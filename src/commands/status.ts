@@ -1,9 +1,13 @@
+import { breakingOf } from '../answers.js';
+import { readResumable } from '../apply/index.js';
 import type { Options } from '../config/index.js';
 import { describeDrift } from '../drift.js';
 import type { Finding } from '../finding.js';
+import { readHistory, type History, type JournalEntry } from '../history/index.js';
 import { lockKey, readHolder, type Holder } from '../lock.js';
 import { readState } from '../read-state.js';
 import { openDatabase, runCall, type Opened } from '../run-call.js';
+import { migrationId } from '../source/index.js';
 import type { State } from '../state.js';
 
 /** A finding, and the one command that mends it where there is one. */
@@ -36,16 +40,21 @@ export interface Status {
 
 /**
  * Compares code and database with the rules of mode `verify`, and the schema with how the last run left it. Takes no lock, writes nothing;
- * about four round trips, and one that reads the catalogs.
+ * about four round trips, and one that reads the catalogs. A run that says that it is at work, and holds no lock, has died.
  */
 export async function status(options: Options): Promise<Status> {
   return await runCall({ ...options, mode: 'verify' }, async (call) => {
     await using opened = await openDatabase(call);
-    const { session, tables, history, migrations } = opened;
-    const state = await readState({ ...opened, resumable: () => Promise.resolve(new Set()) });
+    const { session, tables, migrations } = opened;
+    const { history, lock } = await readRun(opened);
+    const state = await readState({ ...opened, history, resumable: () => Promise.resolve(new Set()) });
     const drift =
       history.applied === undefined ? [] : await describeDrift({ call, session, tables, applied: state.applied, journal: history.journal });
-    const findings = [...state.findings, ...drift].map((finding) => ({ ...finding, command: commandFor(finding, state) }));
+    const resumable = new Set((await readResumable(opened, 'up', state.journal)).keys());
+    const findings = [...state.findings, ...drift].map((finding) => ({
+      ...finding,
+      command: commandFor(finding, { ...state, resumable }),
+    }));
     return Object.freeze({
       database: history.facts.database,
       inSync: state.inSync && !findings.some(({ level }) => level === 'error'),
@@ -54,9 +63,20 @@ export async function status(options: Options): Promise<Status> {
       ...namesOf(state),
       drifted: drift.length > 0,
       findings: Object.freeze(findings),
-      lock: await readHolder(session, lockKeyOf(opened)),
+      lock,
     });
   });
+}
+
+// A run frees the lock with the message that says how it ended: one that is still `active` after nobody held the lock has died. A session
+// that ends is all that a run leaves then, so what it left unfinished is to be told.
+async function readRun({ session, tables, history }: Opened): Promise<{ history: History; lock: Holder | undefined }> {
+  const lock = await readHolder(session, lockKey(history.facts, tables, tables.schema));
+  if (lock || history.owner?.state !== 'active') return { history, lock };
+  const again = await readHistory(session, tables);
+  const { owner } = again;
+  if (owner?.state !== 'active' || owner.run !== history.owner.run) return { history: again, lock };
+  return { history: { ...again, owner: { ...owner, state: 'failed', errorCode: 'EM_LOST_SESSION' } }, lock };
 }
 
 function namesOf({ pending, ahead, missing, edited, outOfOrder, unfinished, duplicates, unmanaged }: State) {
@@ -72,24 +92,41 @@ function namesOf({ pending, ahead, missing, edited, outOfOrder, unfinished, dupl
   };
 }
 
-function lockKeyOf({ history: { facts }, tables }: Opened) {
-  return lockKey(facts, tables, tables.schema ?? facts.schema ?? undefined);
-}
-
-// Of several names the first: its repair is one decision, and the next `status` names the next.
-const commands: Readonly<Record<string, (state: State) => string>> = {
-  'history-pending': () => 'upgrade',
-  'history-unsettled': () => 'upgrade',
-  'history-out-of-order': () => 'upgrade',
-  'history-unmanaged': () => 'baseline',
-  'history-edited': ({ edited }) => `repair accept ${edited[0]}`,
-  'history-missing': ({ missing }) => `repair forget ${missing[0]}`,
-  'history-ahead': ({ ahead }) => `repair compatible ${ahead[0]}`,
-  'history-duplicate': ({ duplicates }) => `repair deduplicate ${duplicates[0]}`,
-  'history-unfinished': ({ unfinished }) => `repair done|undone ${unfinished[0]?.migration}`,
+type Mendable = State & {
+  readonly journal: readonly JournalEntry[];
+  /** Unfinished migrations that an upgrade simply runs again. */
+  readonly resumable: ReadonlySet<string>;
 };
 
-function commandFor({ code }: Finding, state: State): string | undefined {
-  const command = commands[code]?.(state);
+// What each repair is about; of several names the first: its repair is one decision, and the next `status` names the next.
+const repairs: Readonly<Record<string, (state: Mendable) => { readonly action: string; readonly names: readonly string[] }>> = {
+  'history-edited': ({ edited }) => ({ action: 'accept', names: edited }),
+  'history-missing': ({ missing }) => ({ action: 'forget', names: missing }),
+  'history-ahead': ({ ahead, journal }) => ({ action: 'compatible', names: breakingOf(ahead, journal) }),
+  'history-duplicate': ({ duplicates }) => ({ action: 'deduplicate', names: duplicates }),
+  // Whether all of it is there, or nothing, is for a person to say: the repair shows what it had sent, and asks.
+  'history-unfinished': (state) => ({ action: 'undone', names: undecidedOf(state) }),
+};
+
+const others: Readonly<Record<string, string>> = {
+  'history-pending': 'upgrade',
+  'history-unsettled': 'upgrade',
+  'history-out-of-order': 'upgrade',
+  'history-unfinished': 'upgrade',
+  'history-unmanaged': 'baseline',
+};
+
+function commandFor({ code, at }: Finding, state: Mendable): string | undefined {
+  const { action, names } = repairs[code]?.(state) ?? { names: [] };
+  const name = names.find((each) => each === at?.migration) ?? names[0];
+  const command = action !== undefined && name !== undefined ? `repair ${action} ${shellWord(name)}` : others[code];
   return command && `ensure-migrated ${command}`;
+}
+
+function undecidedOf({ unfinished, resumable }: Mendable): string[] {
+  return unfinished.map(({ migration }) => migration).filter((name) => !resumable.has(migrationId(name)));
+}
+
+function shellWord(text: string): string {
+  return /^[\w.@%+=:,/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

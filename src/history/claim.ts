@@ -174,14 +174,14 @@ export function renderClaimed({ lock }: Tables, { flag }: ClaimOwner): string {
 }
 
 /**
- * Clears knex's lock row and says how the run ended, where both are still ours: a run that has lost the advisory lock may have a
+ * Clears knex's lock row and leaves `end` as the owner row, where both are still ours: a run that has lost the advisory lock may have a
  * successor, and knex may be at work after a `knex migrate:unlock`. Text for the message that also releases the lock.
  */
-export function renderUnclaim(tables: Tables, owner: ClaimOwner): string {
-  const ours = `kind = 'owner' and run = ${literal(owner.run)}`;
-  const detail = `${owner.state === 'failed' ? 'detail || ' : ''}${jsonLiteral(owner)}`; // the row says at which migration it failed
-  return `update ${tables.lock} set is_locked = 0 where xmin::text = ${literal(owner.flag)} and exists (select from ${tables.journal} where ${ours});
-    update ${tables.journal} set at = clock_timestamp(), detail = ${detail} where ${ours};`;
+export function renderUnclaim(tables: Tables, { run, flag }: ClaimOwner, end: Owner): string {
+  const ours = `kind = 'owner' and run = ${literal(run)}`;
+  const detail = `${end.state === 'failed' ? 'detail || ' : ''}${jsonLiteral(end)}`; // the row says at which migration it failed
+  return `update ${tables.lock} set is_locked = 0 where xmin::text = ${literal(flag)} and exists (select from ${tables.journal} where ${ours});
+    update ${tables.journal} set at = clock_timestamp(), run = ${literal(end.run)}, detail = ${detail} where ${ours};`;
 }
 
 async function knexLocked({ session, tables }: ClaimRequest, started: number): Promise<MigrationError> {
@@ -197,7 +197,7 @@ async function knexLocked({ session, tables }: ClaimRequest, started: number): P
     'EM_KNEX_LOCKED',
     `knex's own lock (${tables.lock}.is_locked) was set by somebody else and stayed set for ${Math.round(performance.now() - started)} ms; other sessions here: ${shown.join(', ') || 'none'}`,
     {
-      remedy: `Wait for the other knex run. When none is alive: run \`knex migrate:unlock\`, or \`update ${tables.lock} set is_locked = 0\`.`,
+      remedy: `Wait for the other knex run. When none is alive: run \`ensure-migrated repair lock\`, or \`knex migrate:unlock\`, or \`update ${tables.lock} set is_locked = 0\`.`,
     },
   );
 }

@@ -1,4 +1,4 @@
-import { hostname } from 'node:os';
+import { hostname, userInfo } from 'node:os';
 import type { Call } from '../call.js';
 import type { Session } from '../session/index.js';
 import { jsonLiteral, literal, redact } from '../sql.js';
@@ -105,6 +105,20 @@ export interface RecordedAttempt extends Attempt {
   readonly environment?: string;
   readonly host?: string;
   readonly pid?: number;
+  /** On a row of kind `repair`: who has made it so, and why. All else is of the attempt itself. */
+  readonly repair?: RepairNote;
+}
+
+/** What goes on record of a repair. */
+export interface RepairNote {
+  readonly action: string;
+  readonly reason: string;
+  /** The user of the operating system. */
+  readonly user: string;
+  readonly host: string;
+  readonly application: string;
+  readonly version?: string | undefined;
+  readonly environment: string | undefined;
 }
 
 /** The history with what the journal says of each of its rows, in the order in which they ran. One round trip; writes nothing. */
@@ -164,6 +178,34 @@ const serverTimes = `pg_catalog.jsonb_build_object(
   'finished', pg_catalog.to_char(pg_catalog.clock_timestamp() at time zone 'UTC', ${isoFormat}),
   'durationMs', (extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000)::int)`;
 
+/** What a person decided: `attempt` is what counts of the migration from now on; without one it is about no migration (a lock). */
+export function renderRepair(
+  writing: Writing,
+  repaired: { migration?: string; attempt?: Attempt },
+  why: Pick<RepairNote, 'action' | 'reason'>,
+): string {
+  const { application, environment } = writing.call.config;
+  const repair: RepairNote = {
+    ...why,
+    reason: redact(why.reason),
+    user: userName(),
+    host: hostname(),
+    application: application.name,
+    version: application.version,
+    environment,
+  };
+  return renderRow(writing, { kind: 'repair', migration: repaired.migration ?? null, detail: { ...repaired.attempt, repair } });
+}
+
+// A container can run as a user that has no name.
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
+
 export function renderStamp(writing: Writing, migration: string, detail: Attempt): string {
   const reason = detail.reason === undefined ? {} : { reason: redact(detail.reason) };
   return renderRow(writing, { kind: 'stamp', migration, detail: { ...detail, ...reason, ...whoOf(writing) } });
@@ -184,7 +226,7 @@ export function renderOwner(tables: Tables, owner: Owner): string {
 }
 
 interface Row {
-  readonly kind: 'attempt' | 'stamp' | 'statement' | 'schema';
+  readonly kind: 'attempt' | 'stamp' | 'statement' | 'schema' | 'repair';
   readonly migration: string | null;
   readonly detail: object;
   /** An expression of more of it. */

@@ -1,0 +1,6 @@
+/** Repairs of the history, the journal and the locks, each asked for by name. The only door of this room. */
+export type { Asking, RepairQuestion } from './confirm.js';
+export type { HistoryRow } from './changes.js';
+export { repairLock, type LockRepair, type LockRequest } from './lock.js';
+export type { Locks, Suspect } from './locks.js';
+export { recordActions, repairRecord, type OnRecord, type RecordAction, type RecordRepair, type RecordRequest } from './record.js';
