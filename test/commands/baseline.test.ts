@@ -9,6 +9,7 @@ import { poll } from '../support/boot.js';
 import { runCli } from '../support/cli.js';
 import { describeWithClientTools, dumpableMajor, dumpOf, undumpableMajor } from '../support/client-tools.js';
 import { makeDirectory } from '../support/directories.js';
+import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { startProxy } from '../support/proxy.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
 
@@ -154,15 +155,6 @@ describeWithClientTools('a baseline without migrations', () => {
       { name: path.basename(file ?? '') },
       { name: '99999999999999_email.sql' },
     ]);
-  });
-
-  test.each(['each', 'all'] as const)('leaves the session of what comes after it as it was (transaction: %s)', async (transaction) => {
-    const { directory, options } = await makePlace('create table patients (id int primary key)');
-    await baseline(options);
-    await writeFile(path.join(directory, '99999999999999_next.sql'), 'create table unqualified (id int);\n');
-    const fresh = await createDatabase({ major: dumpableMajor });
-    await ensureMigrated({ ...options, connection: fresh.url, transaction });
-    expect(await fresh.query(`select to_regclass('public.unqualified')::text as table`)).toEqual([{ table: 'unqualified' }]);
   });
 
   test('passes over the empty tables that knex has made, and has its history in a schema of its own', async () => {
@@ -357,3 +349,35 @@ describeWithClientTools('the command line', () => {
     );
   });
 });
+
+describeWithClientTools('what comes after a baseline', () => {
+  const next = {
+    '99999999999999_next.sql': `create table unqualified (id int); create function f() returns int language sql as 'select 1';`,
+  };
+
+  test.each(['each', 'all'] as const)('finds the session as it was (transaction: %s)', async (transaction) => {
+    const { directory, options } = await makePlace('create table patients (id int primary key)');
+    await baseline(options);
+    await writeFiles(directory, next);
+    const fresh = await createDatabase({ major: dumpableMajor });
+    await ensureMigrated({ ...options, connection: fresh.url, transaction });
+    expect(await fresh.query(`select to_regclass('public.unqualified')::text as table`)).toEqual([{ table: 'unqualified' }]);
+  });
+
+  // There it is the same transaction, and the session is not ours to put back.
+  describeWithPgBouncer('behind a pooler', () => {
+    test('finds the session as it was', async () => {
+      const { directory, options } = await makePlace('create table patients (id int primary key)');
+      await baseline(options);
+      await writeFiles(directory, next);
+      const fresh = await createDatabase({ major: dumpableMajor });
+      const pgbouncer = await startPgBouncer(fresh.url);
+      await ensureMigrated({ ...options, connection: pgbouncer.urlOf(fresh.url) });
+      expect(await fresh.query(`select to_regclass('public.unqualified')::text as table`)).toEqual([{ table: 'unqualified' }]);
+    });
+  });
+});
+
+async function writeFiles(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) await writeFile(path.join(directory, name), text);
+}
