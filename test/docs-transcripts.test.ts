@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { describeWithClientTools, dumpableMajor } from './support/client-tools.js';
 import { makeDirectory } from './support/directories.js';
 import { root } from './support/majors.js';
+import { readPage } from './support/markdown.js';
 import { createDatabase } from './support/servers.js';
 import { replayPage } from './support/transcript.js';
 
@@ -26,11 +28,38 @@ export const down = (knex) => knex.schema.alterTable('orders', (t) => t.dropColu
 test('docs/from-knex.md says what happens now (UPDATE_DOCS=1 writes it anew)', async () => {
   const database = await createDatabase();
   const cwd = await makeDirectory(knexProject);
-  await expectPage('docs/from-knex.md', { cwd, env: { DATABASE_URL: database.url } });
+  await expectPage('docs/from-knex.md', { cwd, env: { ...packageEnv('shop', '1.4.0'), DATABASE_URL: database.url } });
+});
+
+// As npx gives them.
+function packageEnv(name: string, version: string): Record<string, string> {
+  return { npm_package_name: name, npm_package_version: version };
+}
+
+const alembicProject = {
+  'package.json': '{ "name": "clinic", "version": "2.1.0", "type": "module" }\n',
+  'migrations/.gitkeep': '',
+};
+
+describeWithClientTools('with the client tools', () => {
+  test('docs/from-alembic.md says what happens now (UPDATE_DOCS=1 writes it anew)', async () => {
+    const [database, other] = [await createDatabase({ major: dumpableMajor }), await createDatabase({ major: dumpableMajor })];
+    await database.query(readPage('docs/from-alembic.md').snippets.find(({ language }) => language === 'sql')?.text ?? '');
+    const cwd = await makeDirectory(alembicProject);
+    await expectPage('docs/from-alembic.md', {
+      cwd,
+      env: { ...packageEnv('clinic', '2.1.0'), DATABASE_URL: database.url, OTHER_DATABASE_URL: other.url },
+    });
+  });
 });
 
 async function expectPage(name: string, place: Parameters<typeof replayPage>[1]): Promise<void> {
   const { before, now } = await replayPage(name, place);
   if (environment['UPDATE_DOCS']) writeFileSync(path.join(root, name), now);
-  else expect(now).toBe(before);
+  else expect(withoutWidths(now)).toBe(withoutWidths(before));
+}
+
+// A column is as wide as its longest number of milliseconds.
+function withoutWidths(page: string): string {
+  return page.replace(/ {2,}\d* */g, '  ');
 }

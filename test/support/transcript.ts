@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { chmod, readFile, symlink, writeFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { makeDirectory } from './directories.js';
 import { root } from './majors.js';
@@ -29,7 +30,7 @@ export async function replayPage(name: string, place: TranscriptPlace): Promise<
   for (const [block, body = ''] of before.matchAll(/^```console\n([^]*?)^```$/gm)) {
     const told: string[] = [];
     for (const { typed } of exchangesOf(body)) {
-      const answer = names.settle(await run(names.unsettle(commandOf(typed)), place, bin));
+      const answer = names.settle((await run(names.unsettle(commandOf(typed)), place, bin)).replaceAll(place.cwd, '/app'));
       told.push(`${typed}\n${answer}`);
     }
     now = now.replace(block, () => `\`\`\`console\n${told.join('')}\`\`\``);
@@ -77,15 +78,17 @@ class Stamps {
 
   settle(text: string): string {
     return text
-      .replace(/\b20\d{12}\b/g, (stamp) => this.settled(stamp))
+      .replace(/(?<!\d)20\d{12}(?!\d)/g, (stamp) => this.settled(stamp))
       .replace(/\b20\d\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d/g, '2026-01-05 09:30:00')
       .replace(/\b\d+( ms\b)/g, '12$1')
+      .replace(/(?<=09:30:00 +)\d+(?= +\d)/g, (ms) => '12'.padStart(ms.length).slice(0, ms.length)) // the column of milliseconds
+      .replace(new RegExp(`\\b${os.hostname().replace(/\W/g, '\\$&')}\\b`, 'g'), 'web-1')
       .replace(/\bpid \d+/g, 'pid 4711')
       .replace(/\b\w+_[0-9a-f]{8}\b/g, 'shop'); // the database
   }
 
   unsettle(text: string): string {
-    return text.replace(/\b20\d{12}\b/g, (stamp) => this.real.get(stamp) ?? stamp);
+    return text.replace(/(?<!\d)20\d{12}(?!\d)/g, (stamp) => this.real.get(stamp) ?? stamp);
   }
 
   private settled(stamp: string): string {
