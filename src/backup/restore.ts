@@ -1,10 +1,11 @@
 import type { Call } from '../call.js';
-import { findTool, runTool, ToolError, type Tool } from '../client-tools/index.js';
+import { findTool, ToolError } from '../client-tools/index.js';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import type { Facts, Tables } from '../history/index.js';
 import { whileBusy } from '../lock.js';
 import type { Session } from '../session/index.js';
 import { refused, type Archive } from './archive.js';
+import { isRefusedBy, restoreByScript, restoreDirectly } from './pg-restore.js';
 
 export interface RestoreRequest {
   readonly call: Call;
@@ -24,9 +25,8 @@ export async function restoreArchive(archive: Archive, request: RestoreRequest):
   if (request.scope === 'xact') throw pooled();
   await refuseUnlessEmpty(request);
   try {
-    const tool = await findRestore(archive, request);
     call.report.info('restore.started', { file: archive.file, database: facts.database });
-    await whileBusy(request, 'restore', async () => await restore(archive, tool, request));
+    await whileBusy(request, 'restore', async () => await restore(archive, request));
     await clearKnexLock(request);
   } catch (error) {
     call.stop.throwIfAborted();
@@ -34,26 +34,14 @@ export async function restoreArchive(archive: Archive, request: RestoreRequest):
   }
 }
 
-async function restore({ file }: Archive, tool: Tool, { call, session, facts }: RestoreRequest): Promise<void> {
+async function restore(archive: Archive, { call, session, facts }: RestoreRequest): Promise<void> {
   const lost = new AbortController();
   void session.wire.ended.then(() => lost.abort(session.wire.lost));
+  const tool = await findTool({ name: 'pg_restore', atLeast: archive.dumpedBy, of: 'the pg_dump that wrote the backup', stop: call.stop });
   const role = facts.role === 'none' ? [] : [`--role=${facts.role}`];
-  // An empty name is the one of PGDATABASE; without the flag pg_restore would write a script.
-  const args = ['--exit-on-error', '--single-transaction', '--no-password', ...role, '--dbname=', '--', file];
-  await runTool({ call, tool, args, source: session.source, stop: AbortSignal.any([call.stop, lost.signal]) });
-}
-
-// Since pg_restore 17 each restore begins with `set transaction_timeout`, which an older server does not know.
-const firstWithTransactionTimeout = 17;
-
-async function findRestore({ dumpedBy }: Archive, { call, facts }: RestoreRequest): Promise<Tool> {
-  const of = 'the pg_dump that wrote the backup';
-  const tool = await findTool({ name: 'pg_restore', atLeast: dumpedBy, of, stop: call.stop });
-  const server = Math.floor(facts.serverVersion / 10_000);
-  if (tool.major < firstWithTransactionTimeout || server >= firstWithTransactionTimeout) return tool;
-  throw refused(`${tool.file} is ${tool.version}, whose restores a server of PostgreSQL ${server} refuses (transaction_timeout)`, {
-    remedy: `Install the client tools of PostgreSQL ${Math.max(server, dumpedBy)} beside it, or restore into a server of PostgreSQL 17 or later. Nothing was changed.`,
-  });
+  const args = ['--exit-on-error', '--single-transaction', ...role];
+  const restoring = { call, source: session.source, file: archive.file, tool, args, stop: AbortSignal.any([call.stop, lost.signal]) };
+  await (isRefusedBy(facts, tool) ? restoreByScript(restoring) : restoreDirectly(restoring));
 }
 
 interface Found {

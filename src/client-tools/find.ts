@@ -5,7 +5,7 @@ import { inheritedVariables, searchedDirectories } from '../config/index.js';
 import { ToolError } from './failure.js';
 import { runProgram } from './run.js';
 
-export type ToolName = 'pg_dump' | 'pg_restore';
+export type ToolName = 'pg_dump' | 'pg_restore' | 'psql';
 
 /** A client tool of PostgreSQL on this machine. */
 export interface Tool {

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { Call } from '../call.js';
 import type { Connect } from '../config/index.js';
 import { readLogin } from '../session/index.js';
@@ -18,6 +18,8 @@ export interface ToolRun {
   readonly args: readonly string[];
   /** Where the tool connects. Default: nowhere. */
   readonly source?: Connect;
+  /** For stdin. */
+  readonly input?: Readable;
   /** Takes stdout; default: it is returned. */
   readonly output?: Writable;
   /** Default: that of the call. */
@@ -28,10 +30,10 @@ export interface ToolRun {
  * Runs a client tool to its end and gives what it wrote to stdout; it connects as pg would, by environment variables only. Ended when told
  * to stop, whose reason is thrown then. Throws {@link ToolError} with what the tool said, without the password.
  */
-export async function runTool({ call, tool, args, source, output, stop = call.stop }: ToolRun): Promise<string> {
+export async function runTool({ call, tool, args, source, input, output, stop = call.stop }: ToolRun): Promise<string> {
   await using environment = await openToolEnvironment(call, source, tool.name);
   const { variables, secrets } = environment;
-  return await runProgram({ file: tool.file, args, variables, secrets, stop, ...(output && { output }) });
+  return await runProgram({ file: tool.file, args, variables, secrets, stop, ...(input && { input }), ...(output && { output }) });
 }
 
 /** The environment of a child process that connects to a source, or that connects nowhere. */

@@ -13,6 +13,8 @@ export interface ProgramRun {
   readonly variables: Readonly<Record<string, string>>;
   /** When aborted the child, and what it has started, is ended; its reason is thrown. */
   readonly stop: AbortSignal;
+  /** What the child reads from stdin, until its end or the child's. Default: nothing. */
+  readonly input?: Readable;
   /** Takes what the child writes to stdout. Default: it is collected and returned. */
   readonly output?: Writable;
   /** How much of stdout is returned: its end. Default: all of it. */
@@ -29,14 +31,15 @@ const keptOfStderr = 4_000;
 
 /**
  * Runs a program to its end and gives what it wrote to stdout. Throws {@link ToolError} with the end of its stderr when it cannot be
- * started, fails or is killed, or when `output` fails. The child leads a process group of its own and has no stdin and no terminal.
+ * started, fails or is killed, or when `output` fails. The child leads a process group of its own and has no terminal.
  */
 export async function runProgram(run: ProgramRun): Promise<string> {
-  const { file, args, variables, stop, output, keep } = run;
+  const { file, args, variables, stop, input, output, keep } = run;
   stop.throwIfAborted();
-  const child = spawn(file, args, { env: variables, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(file, args, { env: variables, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   using killing = killOnStop(child, stop);
   const end = endOf(child);
+  pipeline(input ?? [], child.stdin).catch(() => undefined); // a child that no longer reads says why it has ended
   const stderr = collect(child.stderr, keptOfStderr);
   const written = (output ? pipeline(child.stdout, output).then(() => '') : collect(child.stdout, keep)).catch((error: unknown) => {
     killing.kill(); // nobody reads on: a child that writes nothing for an hour would not notice

@@ -1,13 +1,14 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { backup } from '../../src/commands/backup.js';
 import { restore, type RestoreOptions } from '../../src/commands/restore.js';
 import { afterFile } from '../support/cleanup.js';
 import { describeWithClientTools, dumpableMajor, dumpOf } from '../support/client-tools.js';
 import { failureOf } from '../support/scene.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
-import { boot, expectNoSession, first, goodUpgrade, makeClinic, second, tracesIn } from './fixture.js';
+import { boot, expectNoSession, fakeTools, first, goodUpgrade, makeClinic, second, tracesIn } from './fixture.js';
 
 async function emptyDatabase(): Promise<TestDatabase> {
   return await createDatabase({ major: dumpableMajor });
@@ -165,6 +166,47 @@ describeWithClientTools('restore', () => {
     const timeouts = { lockMs: 2_000 };
     expect(await boot(target, current, { timeouts })).toMatchObject({ status: 'in-sync' });
     expect(await boot(target, await goodUpgrade(), { timeouts })).toMatchObject({ status: 'migrated' });
+  });
+});
+
+describeWithClientTools('restore by client tools of PostgreSQL 17 into an older server', () => {
+  /** The tools at hand, as if they were of 17: what they say of themselves, and the setting that an older server does not know. */
+  async function newerTools(): Promise<string> {
+    const own = (name: string) => execFileSync('/bin/sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim();
+    const version = (name: string) => `[ "$1" = --version ] && echo "${name} (PostgreSQL) 17.0" && exit`;
+    const asNewer = `sed -e 's/^;  *Dumped by pg_dump version: .*/; Dumped by pg_dump version: 17.0/' -e '0,/^SET lock_timeout/s//SET transaction_timeout = 0;\\n&/'`;
+    return await fakeTools({
+      pg_restore: `${version('pg_restore')}\ncase "$*" in *--list*|*--file=-*) ${own('pg_restore')} "$@" | ${asNewer};; *) exec ${own('pg_restore')} "$@";; esac`,
+      psql: `${version('psql')}\nexec ${own('psql')} "$@"`,
+    });
+  }
+  const searched = process.env['PATH'];
+  afterEach(() => void (process.env['PATH'] = searched));
+
+  test.runIf(dumpableMajor < 17)('leaves the setting out that such a server does not know, and nothing else', async () => {
+    const { database, directory, current } = await backedUp();
+    await database.query(`insert into visits (note) values ('SET transaction_timeout = 0;')`);
+    const { file } = await backup({ connection: database.url, logger: false }, { directory });
+    const target = await emptyDatabase();
+    process.env['PATH'] = `${await newerTools()}:${searched}`;
+    expect(await restoreInto(target, { file })).toMatchObject({ revision: first });
+    expect(dumpOf(target)).toBe(dumpOf(database));
+    expect(await boot(target, current)).toMatchObject({ status: 'in-sync' });
+  });
+
+  test.runIf(dumpableMajor < 17)('leaves nothing behind when it fails', async () => {
+    const { database, directory } = await makeClinic();
+    const owner = await database.createRole();
+    await database.query(`create table z (); alter table z owner to "${owner.name}"`);
+    const { file } = await backup({ connection: database.url, logger: false }, { directory });
+    await database.query(`drop table z; drop role "${owner.name}"`);
+    const target = await emptyDatabase();
+    process.env['PATH'] = `${await newerTools()}:${searched}`;
+    const error = await failureOf(restoreInto(target, { file }));
+    expect(error).toMatchObject({ code: 'EM_RESTORE_FAILED' });
+    expect(error.message).toMatch(/psql ended with exit code 3: .*role "\S+" does not exist/s);
+    expect(await target.query(`select from pg_class where oid >= 16384`)).toEqual([]);
+    await database.query(`create role "${owner.name}"`); // for its drop after the tests
   });
 });
 
