@@ -29,6 +29,10 @@ export const errorTable = {
   EM_RESTORE_FAILED: { exit: 78, remedy: 'Mend what pg_restore said, and restore again. Nothing was restored.' },
   EM_PLAN_REFUSED: { exit: 78, remedy: 'Change the option or the migration named above. Nothing was changed.' },
   EM_REPAIR_REFUSED: { exit: 78, remedy: 'Look at what `ensure-migrated status` says. Nothing was changed.' },
+  EM_SCRIPT_REFUSED: {
+    exit: 78,
+    remedy: 'Give --scratch (`scratch: true`), which runs them in a scratch database, or run `upgrade` instead. Nothing was changed.',
+  },
   EM_NOT_CONFIRMED: { exit: 78, remedy: 'Answer the question on a terminal, or give --yes. Nothing was changed.' },
   EM_SCRATCH_UNAVAILABLE: {
     exit: 78,

@@ -18,7 +18,7 @@ const floors = [
   'lock watch answers init capture',
   'state',
   'read-state plan checks schema',
-  'loss apply adopt backup drift verify wait-for-head likeness stamping baseline-script',
+  'loss apply adopt backup drift script verify wait-for-head likeness stamping baseline-script',
   'run-call',
   'under-lock',
   'upgrade downgrade repair',

@@ -62,7 +62,7 @@ async function captureScript(script: SqlScript, transaction: boolean): Promise<C
   const parts: readonly (ScriptStatement & { effect?: Effect })[] = (await splitByEffect(script.text)) ?? (await splitSql(script));
   const lines = linesAt(script.text, parts);
   const statements = parts.map(({ text, effect = 'write' }, message) => {
-    return { text, sql: text, effect, place: `${script.file}:${lines[message]}`, message };
+    return { text, sql: text, sent: text, effect, place: `${script.file}:${lines[message]}`, message };
   });
   const reason = refusedIn(parts, transaction);
   return { statements, exactness: reason === undefined ? 'exact' : 'opaque', reason };

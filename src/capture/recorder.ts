@@ -12,6 +12,8 @@ export interface CapturedStatement {
   readonly text: string;
   /** The same with its values as literals: a text that can stand alone. */
   readonly sql: string;
+  /** The whole text of its message, as it is sent. */
+  readonly sent: string;
   readonly effect: Effect;
   /** `file:line` where it stands, or where its builder was made; the file alone where no more is known. */
   readonly place: string | undefined;
@@ -127,13 +129,13 @@ export class Recorder implements StepWire {
     throw said.error;
   }
 
-  private async record(parts: readonly EffectiveStatement[], { values, builtAt }: Message): Promise<void> {
+  private async record(parts: readonly EffectiveStatement[], { text: sent, values, builtAt }: Message): Promise<void> {
     const { file, expected } = this.options;
     const place = file && placeInStack(builtAt instanceof Error ? (builtAt.stack ?? '') : '', file);
     if (parts.length > 1 && values?.length) throw this.fail('it sends several statements with values, which the server refuses');
     for (const { text, effect } of parts) {
       if (expected && !isSame(text, expected[this.statements.length])) throw this.fail('another recording has sent something else');
-      this.statements.push({ text, sql: await this.inline(text, values), effect, place, message: this.messages });
+      this.statements.push({ text, sql: await this.inline(text, values), sent, effect, place, message: this.messages });
     }
   }
 

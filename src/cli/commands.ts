@@ -1,5 +1,6 @@
 import type { Verb } from './verb.js';
 import { adopting } from './verbs/adopting.js';
+import { foretelling } from './verbs/foretelling.js';
 import { keeping } from './verbs/keeping.js';
 import { looking } from './verbs/looking.js';
 import { making } from './verbs/making.js';
@@ -7,4 +8,4 @@ import { mending } from './verbs/mending.js';
 import { moving } from './verbs/moving.js';
 
 /** Every verb of the command line, in the order in which --help and docs/commands.md list them. */
-export const verbs: readonly Verb[] = [...making, ...moving, ...looking, ...adopting, ...mending, ...keeping];
+export const verbs: readonly Verb[] = [...making, ...moving, ...foretelling, ...looking, ...adopting, ...mending, ...keeping];

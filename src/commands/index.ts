@@ -4,6 +4,7 @@ export { downgrade, type DowngradeOptions, type DowngradeQuestion } from './down
 export { history, type HistoryEntry, type HistoryOptions } from './history.js';
 export { baseline, type Baselined, type BaselineOptions } from './baseline.js';
 export { restore, type RestoreOptions, type RestoreResult } from './restore.js';
+export { script, type Script, type ScriptedMigration, type ScriptOptions } from './script.js';
 export { stamp, type StampOptions } from './stamp.js';
 export { type MendableFinding, status, type Status } from './status.js';
 export { upgrade, type UpgradeOptions } from './upgrade.js';

@@ -9,6 +9,7 @@ export {
   renderOwner,
   renderRepair,
   renderSchema,
+  renderScriptedAttempt,
   renderStamp,
   renderStatement,
   type AppliedRow,

@@ -161,6 +161,21 @@ export function renderMeasuredAttempt(writing: Writing, migration: string, attem
   return renderRow(writing, { kind: 'attempt', migration, detail: signed(writing, attempt), measured: serverTimes });
 }
 
+/**
+ * For a script that somebody else runs: by whom and when is known only there. `batch` is an expression. `measured`: the transaction of the row
+ * began with the migration, so that the server can tell how long it took.
+ */
+export function renderScriptedAttempt(
+  writing: Writing,
+  migration: string,
+  { batch, measured, ...attempt }: Omit<Attempt, 'batch'> & { readonly batch: string; readonly measured: 'measured' | 'unmeasured' },
+): string {
+  const { host: _1, pid: _2, ...who } = whoOf(writing);
+  const times = measured === 'measured' ? ` || ${transactionTimes}` : '';
+  const added = `pg_catalog.jsonb_build_object('batch', ${batch})${times}`;
+  return renderRow(writing, { kind: 'attempt', migration, detail: { ...attempt, ...who }, measured: added });
+}
+
 function signed(writing: Writing, attempt: Attempt): object {
   const message = attempt.message === undefined ? {} : { message: redact(attempt.message) };
   return { ...attempt, ...message, ...whoOf(writing) };
@@ -173,10 +188,12 @@ function whoOf({ call: { config } }: Writing) {
 
 // statement_timestamp() is when the message arrived. Both in the form of Date.toISOString().
 const isoFormat = `'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`;
-const serverTimes = `pg_catalog.jsonb_build_object(
-  'started', pg_catalog.to_char(pg_catalog.statement_timestamp() at time zone 'UTC', ${isoFormat}),
+const timesSince = (began: string) => `pg_catalog.jsonb_build_object(
+  'started', pg_catalog.to_char(${began} at time zone 'UTC', ${isoFormat}),
   'finished', pg_catalog.to_char(pg_catalog.clock_timestamp() at time zone 'UTC', ${isoFormat}),
-  'durationMs', (extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000)::int)`;
+  'durationMs', (extract(epoch from pg_catalog.clock_timestamp() - ${began}) * 1000)::int)`;
+const serverTimes = timesSince('pg_catalog.statement_timestamp()');
+const transactionTimes = timesSince('pg_catalog.transaction_timestamp()');
 
 /** What a person decided: `attempt` is what counts of the migration from now on; without one it is about no migration (a lock). */
 export function renderRepair(

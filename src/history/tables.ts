@@ -38,9 +38,13 @@ export function renderCreateTables(tables: Tables): string {
   ].join('\n');
 }
 
-/** The row that knex writes for an `up`; a stamped or baseline row has no batch, which knex's rollback leaves alone. */
-export function renderHistoryInsert(tables: Tables, name: string, batch: number | null): string {
-  return `insert into ${tables.history} (name, batch, migration_time) values (${literal(name)}, ${literal(batch)}, clock_timestamp());`;
+/**
+ * The row that knex writes for an `up`; a stamped or baseline row has no batch, which knex's rollback leaves alone. In a script the batch is
+ * a variable of psql.
+ */
+export function renderHistoryInsert(tables: Tables, name: string, batch: number | null | `:${string}`): string {
+  const value = typeof batch === 'string' ? batch : literal(batch);
+  return `insert into ${tables.history} (name, batch, migration_time) values (${literal(name)}, ${value}, clock_timestamp());`;
 }
 
 /** What knex does for a `down`. */

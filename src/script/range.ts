@@ -1,0 +1,46 @@
+import { MigrationError } from '../errors.js';
+import type { Migration } from '../source/index.js';
+import { findRevision } from '../state.js';
+
+/** From where to where a script leads. */
+export interface Range {
+  readonly direction: 'up' | 'down';
+  /** What is applied where it starts, in the order of the code. */
+  readonly standing: readonly Migration[];
+  /** What it applies, or takes back, in the order in which it does. */
+  readonly migrations: readonly Migration[];
+  /** What is applied where it ends. */
+  readonly left: readonly Migration[];
+}
+
+/**
+ * Reads `from:to`. Either side may be left out, for base and head; a single name is the end of a way up from base. Pure; throws
+ * EM_PLAN_REFUSED for a side that names no or several migrations, and where both are the same.
+ */
+export function selectRange(range: string | undefined, migrations: readonly Migration[]): Range {
+  const [from, to] = sidesOf(range ?? '', migrations);
+  if (from === to) throw refused(`the range '${range ?? ''}' ends where it starts`);
+  const [standing, left] = [migrations.slice(0, from), migrations.slice(0, to)];
+  if (from < to) return { direction: 'up', standing, migrations: migrations.slice(from, to), left };
+  return { direction: 'down', standing, migrations: migrations.slice(to, from).reverse(), left };
+}
+
+function sidesOf(range: string, migrations: readonly Migration[]): [from: number, to: number] {
+  const sides = range.split(':');
+  if (sides.length > 2) throw refused(`'${range}' is no range`);
+  const [from = '', to = ''] = sides.length === 2 ? sides : ['', range];
+  return [countAt(from || 'base', migrations), countAt(to || 'head', migrations)];
+}
+
+// How many migrations are applied there.
+function countAt(side: string, migrations: readonly Migration[]): number {
+  if (side === 'base') return 0;
+  if (side === 'head') return migrations.length;
+  return migrations.indexOf(findRevision(side, migrations, 'the range')) + 1;
+}
+
+function refused(message: string): MigrationError {
+  return new MigrationError('EM_PLAN_REFUSED', message, {
+    remedy: 'Give two revisions as from:to, such as base:head; to before from takes migrations back.',
+  });
+}
