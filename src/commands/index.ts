@@ -3,6 +3,7 @@ export { current, type Current, type CurrentOptions } from './current.js';
 export { downgrade, type DowngradeOptions, type DowngradeQuestion } from './downgrade.js';
 export { history, type HistoryEntry, type HistoryOptions } from './history.js';
 export { baseline, type Baselined, type BaselineOptions } from './baseline.js';
+export { plan, type PlannedStatement, type PlannedStep, type PlannedUpgrade, type PlanOptions } from './plan.js';
 export { restore, type RestoreOptions, type RestoreResult } from './restore.js';
 export { script, type Script, type ScriptedMigration, type ScriptOptions } from './script.js';
 export { stamp, type StampOptions } from './stamp.js';

@@ -1,8 +1,22 @@
-import { script } from '../../commands/index.js';
+import { plan, script } from '../../commands/index.js';
+import { planText } from '../plan-text.js';
+import { readTarget } from '../target.js';
 import type { Verb } from '../verb.js';
 
 /** The verbs that tell what would run. */
 export const foretelling: readonly Verb[] = [
+  {
+    name: 'plan',
+    arguments: '[target]',
+    summary: 'Show what an upgrade would run.',
+    description:
+      'Shows each pending migration up to the target with the statements that it would send, and what is found of code and database. Changes nothing and takes no lock: the code of the migrations is run against a connection that only records, and what they read is answered from the database. What that cannot know is marked as approximate or opaque, with the reason.',
+    examples: ['ensure-migrated plan', 'ensure-migrated plan +1', 'ensure-migrated plan --json'],
+    run: async (options, { args: [target] }) => {
+      const result = await plan(options, target === undefined ? {} : { target: readTarget(target) });
+      return { result, text: (screen) => planText(result, screen) };
+    },
+  },
   {
     name: 'script',
     arguments: '[range]',

@@ -1,0 +1,108 @@
+import { loadMigrations } from '../apply/index.js';
+import { captureMigration, type CapturedStatement } from '../capture/index.js';
+import type { Options } from '../config/index.js';
+import type { Finding } from '../finding.js';
+import { planUpgrade, selectPending, type Step, type Target } from '../plan.js';
+import { readState } from '../read-state.js';
+import { openDatabase, runCall, type Opened } from '../run-call.js';
+import type { Migration } from '../source/index.js';
+import { redact } from '../sql.js';
+import { baselineOf, type State } from '../state.js';
+
+export interface PlanOptions {
+  /** Default `head`. */
+  readonly target?: Target | undefined;
+}
+
+/** What an upgrade would do. The names and meanings of these fields are kept. */
+export interface PlannedUpgrade {
+  readonly database: string;
+  /** The newest applied migration now; undefined at base. */
+  readonly from: string | undefined;
+  /** The newest applied migration afterwards. */
+  readonly to: string | undefined;
+  /** What is found of code and database now. Of level error: the upgrade would be refused. */
+  readonly findings: readonly Finding[];
+  /** What would be recorded without being run, by the option `baseline`. */
+  readonly stamped: readonly string[];
+  readonly steps: readonly PlannedStep[];
+}
+
+/** One migration that would run. */
+export interface PlannedStep {
+  readonly name: string;
+  readonly transaction: boolean;
+  /** Whether code older than it can still run. */
+  readonly compatible: boolean;
+  /**
+   * Whether `statements` is what would be sent: `approximate` where it has looked at something that statements before it may change, `opaque`
+   * where no more is known.
+   */
+  readonly exactness: 'exact' | 'approximate' | 'opaque';
+  /** Why it is not exact. */
+  readonly reason: string | undefined;
+  readonly statements: readonly PlannedStatement[];
+}
+
+export interface PlannedStatement {
+  /** With its values, and without passwords. */
+  readonly sql: string;
+  /** `read`: it is put to the database, here as in a run. */
+  readonly effect: CapturedStatement['effect'];
+  /** `file:line`. */
+  readonly place: string | undefined;
+}
+
+/**
+ * Tells what an upgrade to the target would run, statement by statement. The code of pending migrations is run against a connection that only
+ * records; their reads are answered from the database, in a read-only transaction that is rolled back. Takes no lock, writes nothing. With
+ * nothing pending it costs a connection and one round trip, and loads no migration. Throws EM_PLAN_REFUSED for a target that is not ahead.
+ */
+export async function plan(options: Options, { target = 'head' }: PlanOptions = {}): Promise<PlannedUpgrade> {
+  return await runCall({ ...options, mode: 'verify' }, async (call) => {
+    await using opened = await openDatabase(call);
+    const state = await readState(opened);
+    const stamped = baselineOf(call.config, state, opened.migrations);
+    const pending = selectPending(target, state, opened.migrations).filter((migration) => !stamped.includes(migration));
+    const steps = pending.length > 0 ? await describeSteps(opened, state, pending) : [];
+    const to = steps.at(-1)?.name ?? stamped.at(-1)?.name ?? state.revision;
+    return Object.freeze({
+      database: opened.history.facts.database,
+      from: state.revision,
+      to,
+      findings: Object.freeze(state.findings.filter(({ code }) => isWorthTelling(code, stamped))),
+      stamped: Object.freeze(stamped.map(({ name }) => name)),
+      steps: Object.freeze(steps),
+    });
+  });
+}
+
+// What is pending is what the plan is about, and what is stamped is unmanaged no more.
+function isWorthTelling(code: string, stamped: readonly Migration[]): boolean {
+  return code !== 'history-pending' && (stamped.length === 0 || code !== 'history-unmanaged');
+}
+
+async function describeSteps(
+  { call, session, history }: Opened,
+  { applied }: State,
+  pending: readonly Migration[],
+): Promise<PlannedStep[]> {
+  const { transaction, migrations } = call.config;
+  const pooled = session.wire.processId !== history.facts.backendPid;
+  const loaded = await loadMigrations(call, pending, 'up');
+  const { steps } = planUpgrade({ pending: loaded, applied, transaction, disableTransactions: migrations.disableTransactions, pooled });
+  const described: PlannedStep[] = [];
+  for (const step of steps) {
+    const after = described.some(({ statements }) => statements.some(({ effect }) => effect !== 'read')) ? 'changes' : 'nothing';
+    const capture = await captureMigration({ call, ...step, reads: { session, after } });
+    described.push(describeStep(step, capture));
+  }
+  return described;
+}
+
+function describeStep({ name, transaction, migration }: Step, captured: Awaited<ReturnType<typeof captureMigration>>): PlannedStep {
+  const { statements, exactness, reason } = captured;
+  const shown = statements.map(({ sql, effect, place }) => Object.freeze({ sql: redact(sql), effect, place }));
+  const compatible = migration.config.breaking === false;
+  return Object.freeze({ name, transaction, compatible, exactness, reason, statements: Object.freeze(shown) });
+}
