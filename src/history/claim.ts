@@ -3,7 +3,8 @@ import type { Call } from '../call.js';
 import { MigrationError, sqlStateOf } from '../errors.js';
 import type { Session } from '../session/index.js';
 import { jsonLiteral, literal } from '../sql.js';
-import { renderOwner, type Owner } from './journal.js';
+import type { Owner } from './journal.js';
+import { renderOwner } from './journal-rows.js';
 import type { Facts } from './read.js';
 import { renderCreateTables, type Tables } from './tables.js';
 

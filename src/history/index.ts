@@ -4,14 +4,6 @@ export {
   readApplied,
   readJournal,
   readStatements,
-  renderAttempt,
-  renderMeasuredAttempt,
-  renderOwner,
-  renderRepair,
-  renderSchema,
-  renderScriptedAttempt,
-  renderStamp,
-  renderStatement,
   type AppliedRow,
   type Attempt,
   type AttemptStatus,
@@ -21,4 +13,14 @@ export {
   type SentStatement,
   type StatementEntry,
 } from './journal.js';
+export {
+  renderAttempt,
+  renderMeasuredAttempt,
+  renderOwner,
+  renderRepair,
+  renderSchema,
+  renderScriptedAttempt,
+  renderStamp,
+  renderStatement,
+} from './journal-rows.js';
 export { claimHistory, LockGivenUp, renderClaimed, renderUnclaim, type Claim } from './claim.js';

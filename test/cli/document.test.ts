@@ -18,7 +18,7 @@ test('docs/commands.md is what the table says (UPDATE_DOCS=1 writes it anew)', (
 test('every command line in the pages and in --help is one that the parser takes', async () => {
   const shell = readPages().flatMap(({ snippets }) => snippets.filter(({ language }) => language === 'sh'));
   const lines = [...shell.flatMap(({ text }) => text.split('\n')), ...verbs.flatMap(({ examples }) => examples)];
-  const commands = lines.map((line) => line.replace(/\s+#.*/, '')).filter((line) => line.startsWith('ensure-migrated '));
+  const commands = lines.map((line) => line.replace(/\s+[#>|].*/, '')).filter((line) => line.startsWith('ensure-migrated '));
   const taken: string[] = [];
   for (const line of commands) {
     const told: string[] = [];
