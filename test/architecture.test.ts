@@ -24,7 +24,7 @@ const floors = [
   'upgrade downgrade repair',
   'migrate',
   'replay',
-  'proof baseline-file',
+  'proof baseline-file captured-steps',
   'stamp',
   'ensure probe commands',
   'index cli',

@@ -15,6 +15,8 @@ export interface ScriptStep {
   readonly checksum: string | undefined;
   readonly breaking: boolean;
   readonly transaction: boolean;
+  /** For whoever reads the script. */
+  readonly note?: string;
   /** What it sends, by messages: the statements of one travel together. */
   readonly messages: readonly ScriptMessage[];
 }
@@ -43,11 +45,12 @@ export async function messagesOf(captured: readonly CapturedStatement[]): Promis
 export function renderStep(request: ScriptRequest, step: ScriptStep, index: number): string {
   const { steps, tables, done } = request;
   const title = comment(`${index + 1}/${steps.length} ${step.name}${step.transaction ? '' : ', outside a transaction'}`);
+  const note = step.note === undefined ? [] : [comment(step.note)];
   const lines = step.transaction ? renderInTransaction(request, step, index) : renderOutside(request, step, index);
-  if (done === 'must-run') return [title, ...lines].join('\n');
+  if (done === 'must-run') return [title, ...note, ...lines].join('\n');
   const there = `exists (select from ${tables.history} where ${idOf('name')} = ${literal(migrationId(step.name))})`;
   const needed = step.direction === 'up' ? `not ${there}` : there;
-  return [title, `select ${needed} as em_needed \\gset`, '\\if :em_needed', ...lines, '\\endif'].join('\n');
+  return [title, ...note, `select ${needed} as em_needed \\gset`, '\\if :em_needed', ...lines, '\\endif'].join('\n');
 }
 
 function renderInTransaction(request: ScriptRequest, step: ScriptStep, index: number): string[] {

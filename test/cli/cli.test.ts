@@ -54,6 +54,18 @@ describe('the verbs', () => {
     expect(JSON.parse(failed.stdout)).toMatchObject({ error: { code: 'EM_PLAN_REFUSED', remedy: expect.any(String) as string } });
   });
 
+  test('write a script with nothing else on stdout, and show a plan', async () => {
+    const { run } = await makeCli();
+    const { code, stdout } = await run('script', 'orders:');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^-- Upgrade from 01_orders\.js to 04_notes\.up\.sql: 3 migrations [^]+\\gset\n$/);
+    expect((await run('plan', '+1')).stdout).toMatch(
+      /is at base\. An upgrade would run 1 migration and end at 01_orders\.js\.\n\n1\. 01_orders\.js\n {3}create table "orders"/,
+    );
+    expect(JSON.parse((await run('plan', '--json')).stdout)).toMatchObject({ steps: { length: 4 } });
+    expect(await run('script', 'nonsense')).toMatchObject({ code: 78, stdout: '' });
+  });
+
   test('do not ask where nobody sits at a terminal: the downgrade is refused', async () => {
     const { database, run } = await makeCli();
     await run('upgrade');

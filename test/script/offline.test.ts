@@ -13,7 +13,7 @@ describe('a script without a server', () => {
       code: 'EM_SCRIPT_REFUSED',
       exitCode: 78,
       message: expect.stringMatching(
-        /without running them on a server:\n {2}02_total\.js: it needs the answer to `select \* from information_schema\.tables [^\n]+\n {2}05_rows\.js: it needs the answer to `select "id" from "orders"`\n {2}06_done\.js: it throws: no token\n {2}Give --scratch/,
+        /without running them:\n {2}02_total\.js: it needs the answer to `select \* from information_schema\.tables [^\n]+\n {2}05_rows\.js: it needs the answer to `select "id" from "orders"`\n {2}06_done\.js: it throws: no token\n {2}Give --scratch/,
       ) as string,
     });
     expect(await database.query(`select to_regclass('knex_migrations') as history`)).toEqual([{ history: null }]);

@@ -22,17 +22,18 @@ export const foretelling: readonly Verb[] = [
     arguments: '[range]',
     summary: 'Write an upgrade or a downgrade as SQL for psql.',
     description:
-      'Writes one script that does what an upgrade would do: it stops unless the history stands where the script starts, takes the migration lock, sets lock_timeout, and runs each migration with its history and journal rows, so that status says in sync afterwards. The range is from:to (default base:head); to before from takes migrations back. Needs no database. A migration that needs the answer to a statement is refused by name.',
+      'Writes one script that does what an upgrade would do: it stops unless the history stands where the script starts, takes the migration lock, sets lock_timeout, and runs each migration with its history and journal rows, so that status says in sync afterwards. The range is from:to (default base:head); to before from takes migrations back. Needs no database, unless a migration needs the answer to a statement: that is refused by name, or run with --scratch in a scratch database without data.',
     flags: {
       '--idempotent': 'Pass over what is applied already, instead of stopping.',
+      '--scratch': 'Run migrations that need an answer in a scratch database, which needs CREATEDB.',
     },
     examples: [
       'ensure-migrated script > upgrade.sql',
       'ensure-migrated script patient_email:head --idempotent > upgrade.sql',
       'ensure-migrated script head:patient_email > downgrade.sql',
     ],
-    run: async (options, { args: [range], flags: { idempotent } }) => {
-      const result = await script(options, { range, idempotent: idempotent === true });
+    run: async (options, { args: [range], flags: { idempotent, scratch } }) => {
+      const result = await script(options, { range, idempotent: idempotent === true, scratch: scratch === true });
       return { result, text: () => result.sql.trimEnd() };
     },
   },
