@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Call } from './call.js';
-import type { Connect, PgConfig } from './config/index.js';
+import type { Connect } from './config/index.js';
 import { isMigrationError, messageOf, MigrationError } from './errors.js';
-import type { Session, Wire } from './session/index.js';
+import { atDatabase, type Session, type Wire } from './session/index.js';
 import { identifier, literal } from './sql.js';
 
 /** 'emsc' as an integer: the first key of the locks of those who use a scratch database. Not the one of migration locks. */
@@ -45,7 +45,7 @@ export async function openScratch({ call, session }: ScratchRequest): Promise<Sc
     const name = await make(maker);
     return {
       name,
-      connection: async () => toDatabase(await source(), name),
+      connection: atDatabase(source, name),
       [Symbol.asyncDispose]: async () => {
         await drop(maker, name);
         await wire.close();
@@ -202,21 +202,6 @@ async function drop({ call, wire }: Maker, name: string): Promise<void> {
   } catch (error) {
     call.report.warn('scratch.left', { database: name, reason: messageOf(error) });
   }
-}
-
-/** The same server, user and options, but another database; in a URL, where it would beat a key beside it. Pure. */
-export function toDatabase(config: PgConfig, name: string): PgConfig {
-  const { connectionString: url, password } = config;
-  const copy = { ...config, ...(password !== undefined && { password }) }; // knex hides it from enumeration
-  return url === undefined ? { ...copy, database: name } : { ...copy, connectionString: urlTo(url, name) };
-}
-
-function urlTo(url: string, name: string): string {
-  if (url.startsWith('/')) return `${url.split(' ', 1).join()} ${name}`; // the directory of a socket, then the database
-  if (!url.startsWith('socket:')) return url.replace(/^([^:]+:\/\/[^/?#]*)(?:\/[^?#]*)?/, `$1/${name}`);
-  const socket = new URL(url);
-  socket.searchParams.set('db', name);
-  return socket.href;
 }
 
 function unavailable(what: string, cause: unknown): MigrationError {

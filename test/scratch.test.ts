@@ -3,7 +3,7 @@ import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { startCall } from '../src/call.js';
 import { resolveConfig, type Options } from '../src/config/index.js';
-import { openScratch, toDatabase, withScratch, type Scratch } from '../src/scratch.js';
+import { openScratch, withScratch, type Scratch } from '../src/scratch.js';
 import { openSession } from '../src/session/index.js';
 import { poll, waitUntilRuns } from './support/boot.js';
 import { root } from './support/majors.js';
@@ -207,28 +207,6 @@ describeWithPgBouncer('behind a pooler', () => {
     const direct = { directConnection: database.url };
     expect(await inScratch(pooled, async (scratch) => await ask(scratch, 'select 1 as one'), direct)).toEqual([{ one: 1 }]);
     expect(await scratchesOf(database)).toEqual([]);
-  });
-});
-
-describe('the connection to another database of the server', () => {
-  test.each([
-    ['postgres://user:p%40ss@host:5432/app?sslmode=require', 'postgres://user:p%40ss@host:5432/x?sslmode=require'],
-    ['postgresql://host', 'postgresql://host/x'],
-    ['postgres://user@host?ssl=true', 'postgres://user@host/x?ssl=true'],
-    ['postgres:///app?host=/tmp', 'postgres:///x?host=/tmp'],
-    ['postgres://user@/app?host=/tmp', 'postgres://user@/x?host=/tmp'],
-    ['postgres://%2Ftmp/app', 'postgres://%2Ftmp/x'],
-    ['socket:/tmp?db=app&encoding=utf8', 'socket:/tmp?db=x&encoding=utf8'],
-    ['socket:/tmp', 'socket:/tmp?db=x'],
-    ['/tmp app', '/tmp x'],
-    ['/tmp', '/tmp x'],
-  ])('of %s is %s', (url, expected) => {
-    expect(toDatabase({ connectionString: url }, 'x')).toEqual({ connectionString: expected });
-    expect(new pg.Client(expected).database).toBe('x');
-  });
-  test('keeps a password that knex hides', () => {
-    const config = Object.defineProperty({ host: 'h', database: 'app' }, 'password', { value: 'secret', enumerable: false });
-    expect(toDatabase(config, 'x')).toEqual({ host: 'h', database: 'x', password: 'secret' });
   });
 });
 

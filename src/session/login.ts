@@ -48,10 +48,11 @@ export async function readLogin(source: Connect): Promise<Login> {
   };
 }
 
-/** The same server and user, but another database. */
+/** The same server, user and options, but another database. A URL is resolved: what it says of the database would beat a key beside it. */
 export function atDatabase(source: Connect, name: string): Connect {
   return async () => {
+    const { connectionString: _, ...config } = await source();
     const { host, port, user, password, ssl, options } = await readLogin(source);
-    return { host, port, user, password, ssl, options, database: name };
+    return { ...config, host, port, user, password, ssl, options, database: name };
   };
 }
