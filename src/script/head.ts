@@ -1,8 +1,11 @@
 import { identifier, literal } from '../sql.js';
 import type { ScriptRequest } from './script.js';
 
-/** Everybody else queues behind a statement that waits for a lock, so it does not wait for long. */
-export const lockTimeout = '500ms';
+/**
+ * Everybody else queues behind a statement that waits for a lock, so it does not wait for long; but longer than deadlock_timeout (1 s), after
+ * which the server takes an autovacuum out of its way. A script cannot try again.
+ */
+export const lockTimeout = '2s';
 
 /** What the script is, who made it, and how it is to be run. */
 export function renderHead({ call, range, steps, madeBy }: ScriptRequest): string {
