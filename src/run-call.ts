@@ -37,13 +37,16 @@ export interface Opened {
   readonly history: History;
 }
 
+/** The code's migrations; `alone`: none, for what has nothing to do with them; or what a function lists. */
+export type Listing = 'with migrations' | 'alone' | (() => Promise<readonly Migration[]>);
+
 /**
  * Connects, lists the migrations meanwhile, and reads the history in one round trip: takes no lock, writes nothing. Throws EM_CHECK_FAILED
- * where `expect` names another database. The caller owns the session. `alone`: for what has nothing to do with the code's migrations.
+ * where `expect` names another database. The caller owns the session.
  */
-export async function openDatabase(call: Call, which: 'with migrations' | 'alone' = 'with migrations'): Promise<Opened & AsyncDisposable> {
+export async function openDatabase(call: Call, listing: Listing = 'with migrations'): Promise<Opened & AsyncDisposable> {
   const opening = call.report.phase('connect', () => openSession(call));
-  const migrations = which === 'alone' ? [] : await listMeanwhile(call, opening);
+  const migrations = listing === 'alone' ? [] : await listMeanwhile(listerOf(call, listing), opening);
   const session = await opening;
   const tables = tablesOf(call.config.migrations);
   const close = async () => await session[Symbol.asyncDispose]();
@@ -57,11 +60,15 @@ export async function openDatabase(call: Call, which: 'with migrations' | 'alone
   }
 }
 
+function listerOf({ config }: Call, listing: Exclude<Listing, 'alone'>): () => Promise<readonly Migration[]> {
+  return typeof listing === 'function' ? listing : async () => await listMigrations(config.migrations);
+}
+
 // The files are read while the server answers. When they are not as they should be, nobody waits for the connection any more.
-async function listMeanwhile(call: Call, opening: Promise<Session>): Promise<readonly Migration[]> {
+async function listMeanwhile(list: () => Promise<readonly Migration[]>, opening: Promise<Session>): Promise<readonly Migration[]> {
   try {
     opening.catch(() => undefined); // awaited by the caller, unless the listing fails first
-    return await listMigrations(call.config.migrations);
+    return await list();
   } catch (error) {
     void opening.then((session) => session[Symbol.asyncDispose]()).catch(() => undefined);
     throw error;

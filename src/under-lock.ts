@@ -15,9 +15,10 @@ import {
 } from './history/index.js';
 import { acquireLock, lockKey, renderRelease } from './lock.js';
 import { failedOutcomeOf, outcomeOf, type AppliedMigration, type FailedOutcome, type Outcome } from './outcome.js';
+import { aroundPooler, isPooled } from './pooler.js';
 import { inSchema, readState } from './read-state.js';
 import { asMigrationError, type Opened } from './run-call.js';
-import { openSession, type Session } from './session/index.js';
+import type { Session } from './session/index.js';
 import type { Migration } from './source/index.js';
 import type { State } from './state.js';
 import type { Unsound } from './verify.js';
@@ -31,6 +32,8 @@ type OwnerEnd = Pick<Owner, 'state'> & Partial<Owner>;
 export interface LockedWork<T> {
   /** The result, when what a waiter reads, meanwhile or with the lock just taken, makes the work needless: it is not even loaded then. */
   readonly needless?: (state: State) => T | undefined;
+  /** The result when somebody else holds the lock, which is not waited for then. Default: it is waited for. */
+  readonly whenHeld?: () => T;
   /** Must {@link Locked.release} at its end. Its error is thrown on, with what had been applied, once everything is let go. */
   readonly work: (locked: Locked) => Promise<T>;
   /** What the owner row says when the work fails: that a run has failed (the default), or what it said before, where the work is no run. */
@@ -42,42 +45,22 @@ export interface LockedWork<T> {
  * holds the lock and does everything. Waits as {@link acquireLock} says; throws EM_CHECK_FAILED on a standby, or where there is no schema.
  */
 export async function underLock<T>(opened: Opened, work: LockedWork<T>): Promise<T> {
-  const { call, session, history } = opened;
-  if (!isPooled(session, history) || !call.config.directConnection) return await takeTheLock(opened, work);
-  await using direct = await call.report.phase('connect', () => openSession(call, 'directConnection'));
-  const seen = await readHistory(direct, opened.tables);
-  if ((await readPlace(session, history)) !== (await readPlace(direct, seen))) throw leadsElsewhere(history, seen);
-  return await takeTheLock({ ...opened, session: direct, history: seen }, work);
+  return await aroundPooler(opened, async (direct) => await takeTheLock(direct, work));
 }
 
-// The cluster, the database in it, and the schema that names resolve to: a URL that was copied wrong must not migrate another database.
-async function readPlace(session: Session, { facts }: History): Promise<string> {
-  const [place] = await session.query<{ cluster: string; oid: number }>(
-    `select (select system_identifier::text from pg_catalog.pg_control_system()) as cluster, oid
-     from pg_catalog.pg_database where datname = pg_catalog.current_database()`,
-  );
-  return JSON.stringify([place, facts.schema]);
-}
-
-function leadsElsewhere({ facts: one }: History, { facts: other }: History): MigrationError {
-  const what = `directConnection leads to another place than connection: database "${other.database}", schema "${other.schema ?? ''}", not database "${one.database}", schema "${one.schema ?? ''}" on the same server`;
-  return new MigrationError('EM_CHECK_FAILED', what, {
-    remedy: 'Correct directConnection: the same database, around the pooler. Nothing was changed.',
-  });
-}
-
-async function takeTheLock<T>(opened: Opened, { needless, work, onFailure }: LockedWork<T>): Promise<T> {
+async function takeTheLock<T>(opened: Opened, { needless, whenHeld, work, onFailure }: LockedWork<T>): Promise<T> {
   const place = placeOf(opened);
   const { call, session, scope } = place;
   await session.hold(scope === 'session' ? 'direct' : 'pooled', opened.history.facts);
   let result: T | undefined;
-  const settled = async (seen: History) => (result = needless?.(await readState({ ...place, history: seen }))) !== undefined;
+  const isNeedless = async (seen: History) => (result = needless?.(await readState({ ...place, history: seen }))) !== undefined;
+  const settled = async (seen: History) => (result = whenHeld?.()) !== undefined || (await isNeedless(seen));
   for (;;) {
     const lock = await call.report.phase('lock', () => acquireLock({ ...place, settled }));
     if (!lock.taken) return result as T;
     const locked = new Locked(place, lock.history);
     try {
-      if (!(await settled(lock.history))) return await work(locked);
+      if (!(await isNeedless(lock.history))) return await work(locked);
       await locked.release(); // woken by a holder that has done it all
       return result as T;
     } catch (error) {
@@ -99,18 +82,12 @@ interface Place extends Opened {
 }
 
 function placeOf(opened: Opened): Place {
-  const { session, history } = opened;
-  const { facts } = history;
+  const { facts } = opened.history;
   if (facts.inRecovery) throw isStandby(facts.database);
   const schema = opened.tables.schema ?? facts.schema;
   if (schema === null) throw noSchema();
   const tables = inSchema(opened.tables, schema);
-  return { ...opened, tables, key: lockKey(facts, tables, schema), scope: isPooled(session, history) ? 'xact' : 'session' };
-}
-
-// Equal directly; PgBouncer makes up a process id of its own, in session pooling too.
-function isPooled(session: Session, { facts }: History): boolean {
-  return session.wire.processId !== facts.backendPid;
+  return { ...opened, tables, key: lockKey(facts, tables, schema), scope: isPooled(opened) ? 'xact' : 'session' };
 }
 
 // Said before the lock: on a standby an advisory lock is local and excludes nobody.

@@ -5,6 +5,7 @@ import type {
   HistoryEntry,
   Init,
   MendableFinding,
+  Preflight,
   RestoreResult,
   Revision,
   Stamped,
@@ -137,12 +138,27 @@ function secondsOf(date: Date): string {
 export function statusText(status: Status, screen: Screen): string {
   const { database, inSync, revision, head, findings, lock } = status;
   const verdict = inSync ? screen.style('green', 'in sync') : screen.style('red', 'not in sync');
-  const holder =
-    lock && `The migration lock is held by pid ${lock.pid} (${lock.application ?? 'not visible to this role'}, ${lock.host ?? 'local'}).`;
   const where = revision === head ? `at ${revision ?? 'base'} (head)` : `at ${revision ?? 'base'}, head is ${head ?? 'base'}`;
   return [
     `The database "${database}" is ${verdict}: ${where}.`,
-    ...(holder ? [holder] : []),
+    ...holderLines(lock),
+    ...findings.map((finding) => findingText(finding, screen)),
+  ].join('\n');
+}
+
+function holderLines(lock: Status['lock']): string[] {
+  if (!lock) return [];
+  return [`The migration lock is held by pid ${lock.pid} (${lock.application ?? 'not visible to this role'}, ${lock.host ?? 'local'}).`];
+}
+
+/** Whether a boot would begin, what it would apply, and what it would say. */
+export function preflightText({ ok, database, pending, findings, lock }: Preflight, screen: Screen): string {
+  const verdict = ok ? screen.style('green', 'ready') : screen.style('red', 'not ready');
+  const waiting = pending.length === 0 ? 'nothing is pending' : `${pending.length} pending`;
+  return [
+    `The database "${database}" is ${verdict}: ${waiting}.`,
+    ...pending.map((name) => `  ${name}`),
+    ...holderLines(lock),
     ...findings.map((finding) => findingText(finding, screen)),
   ].join('\n');
 }

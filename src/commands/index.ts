@@ -4,6 +4,7 @@ export { downgrade, type DowngradeOptions, type DowngradeQuestion } from './down
 export { history, type HistoryEntry, type HistoryOptions } from './history.js';
 export { baseline, type Baselined, type BaselineOptions } from './baseline.js';
 export { plan, type PlannedStatement, type PlannedStep, type PlannedUpgrade, type PlanOptions } from './plan.js';
+export { preflight, type Preflight } from './preflight.js';
 export { restore, type RestoreOptions, type RestoreResult } from './restore.js';
 export { script, type Script, type ScriptedMigration, type ScriptOptions } from './script.js';
 export { stamp, type StampOptions } from './stamp.js';

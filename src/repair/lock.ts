@@ -77,7 +77,7 @@ async function endHolder(place: Opened & { readonly key: LockKey }, { pid, since
 // Whoever takes the lock meanwhile takes the row over, where it is a dead run's.
 async function freeRow(opened: Opened, seen: Locks, request: LockRequest): Promise<void> {
   await underLock<void | 'taken by another'>(opened, {
-    needless: () => 'taken by another',
+    whenHeld: () => 'taken by another',
     work: async (locked) => await clear(locked, seen, request),
   });
 }

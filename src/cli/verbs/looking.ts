@@ -1,5 +1,5 @@
-import { current, history, status } from '../../commands/index.js';
-import { currentText, historyText, statusText } from '../text.js';
+import { current, history, preflight, status } from '../../commands/index.js';
+import { currentText, historyText, preflightText, statusText } from '../text.js';
 import type { Input, Verb } from '../verb.js';
 
 /** The verbs that only look. */
@@ -37,6 +37,17 @@ export const looking: readonly Verb[] = [
     run: async (options) => {
       const result = await status(options);
       return { result, text: (screen) => statusText(result, screen), exitCode: result.inSync ? 0 : 78 };
+    },
+  },
+  {
+    name: 'preflight',
+    summary: 'Ask all that a boot would ask before its first change.',
+    description:
+      'Before a release, and in CI: loads what is pending, plans it, asks all checks and compares, and tells everything together that a boot would refuse or remark. Takes no lock, waits for none, writes nothing. Exit code 78 when a boot would refuse.',
+    examples: ['ensure-migrated preflight', 'ensure-migrated preflight --json'],
+    run: async (options) => {
+      const result = await preflight(options);
+      return { result, text: (screen) => preflightText(result, screen), exitCode: result.ok ? 0 : 78 };
     },
   },
 ];

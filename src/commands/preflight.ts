@@ -1,0 +1,71 @@
+import type { Options } from '../config/index.js';
+import { sqlStateOf } from '../errors.js';
+import { errorsOf, type Finding } from '../finding.js';
+import { lockKey, readHolder, type Holder } from '../lock.js';
+import { aroundPooler } from '../pooler.js';
+import { foresee, foreseeWithout, orFindings } from '../preflight.js';
+import { readLocks, type Locks } from '../repair/index.js';
+import { openDatabase, runCall, type Opened } from '../run-call.js';
+import { listMigrations } from '../source/index.js';
+
+/** What a boot would find before its first change. The names and meanings of these fields are kept. */
+export interface Preflight {
+  /** Whether a boot would begin: no finding is an error. */
+  readonly ok: boolean;
+  readonly database: string;
+  /** What a boot would apply. */
+  readonly pending: readonly string[];
+  readonly findings: readonly Finding[];
+  /** The session that holds the migration lock, as far as this role may see: a boot would wait for it. */
+  readonly lock: Holder | undefined;
+}
+
+/**
+ * Asks all that a boot in mode `apply` asks before its first change, and tells all of it together, also what comes after a refusal. Imports the
+ * pending migrations; takes no lock, waits for none, writes nothing. A role that may only read gets findings. Throws only what keeps it from asking:
+ * EM_CONFIG_INVALID, EM_CONNECT_*, EM_LOST_SESSION, EM_ABORTED, and EM_CHECK_FAILED where this is another database than `expect` names, or
+ * one whose history this role may not read.
+ */
+export async function preflight(options: Options): Promise<Preflight> {
+  return await runCall({ ...options, mode: 'apply' }, async (call) => {
+    const findings: Finding[] = [];
+    const list = async () => (await orFindings(findings, async () => await listMigrations(call.config.migrations))) ?? [];
+    await using opened = await openDatabase(call, list);
+    const { history, migrations } = opened;
+    const { holder: lock, setBy } = await readLocksAsFar(opened);
+    if (!lock && setBy === 'knex') findings.push(knexLocked());
+    const ask = async (place: Opened) =>
+      migrations.length > 0 ? await foresee(place, lock ? 'held' : 'free') : await foreseeWithout(place);
+    const foreseen = await orFindings(findings, async () => await aroundPooler(opened, ask));
+    findings.push(...(foreseen?.findings ?? []));
+    return Object.freeze({
+      ok: errorsOf(findings).length === 0,
+      database: history.facts.database,
+      pending: Object.freeze(foreseen?.pending ?? []),
+      findings: Object.freeze(findings),
+      lock,
+    });
+  });
+}
+
+// To look at the history is no right to look at knex's lock table: who holds ours can be seen by all.
+async function readLocksAsFar({ session, tables, history }: Opened): Promise<Pick<Locks, 'holder' | 'setBy'>> {
+  const key = lockKey(history.facts, tables, tables.schema);
+  try {
+    return await readLocks({ session, tables, key });
+  } catch (error) {
+    if (sqlStateOf(error) !== '42501') throw error;
+    return { holder: await readHolder(session, key), setBy: undefined };
+  }
+}
+
+function knexLocked(): Finding {
+  const message =
+    "knex's own lock row is set, and not by ensure-migrated: a boot that has something to apply would wait for it, and then refuse";
+  return {
+    code: 'knex-locked',
+    level: 'warn',
+    message,
+    remedy: 'Wait for the knex run; when none is alive, `ensure-migrated repair lock`.',
+  };
+}
