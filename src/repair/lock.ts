@@ -68,8 +68,14 @@ async function endHolder(place: Opened & { readonly key: LockKey }, { pid, since
   const { call, session, tables, key, history } = place;
   const now = await readHolder(session, key);
   if (now?.pid !== pid || now.since?.getTime() !== since?.getTime()) throw changedMeanwhile();
-  const [row] = await session.query<{ ended: boolean }>(`select pg_catalog.pg_terminate_backend($1, $2) as ended`, [pid, endsWithinMs]);
-  if (row?.ended !== true) throw refused(`pid ${pid} has not ended within ${endsWithinMs} ms`, 'Look at what it does, and at the server.');
+  const [row] = await session.query<{ ended: boolean }>(
+    `select pg_catalog.pg_terminate_backend(pid, $4) as ended from pg_catalog.pg_locks
+     where locktype = 'advisory' and classid = $1::oid and objid = $2::oid and objsubid = 2 and granted and pid = $3
+       and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())`,
+    [key.namespace, key.key >>> 0, pid, endsWithinMs],
+  );
+  if (row === undefined) throw changedMeanwhile();
+  if (!row.ended) throw refused(`pid ${pid} has not ended within ${endsWithinMs} ms`, 'Look at what it does, and at the server.');
   call.report.warn('lock.holder-ended', { pid, ended: true });
   if (history.journal === 'known') await session.send(renderRepair({ call, tables }, {}, { action: `lock: ended pid ${pid}`, reason }));
 }
