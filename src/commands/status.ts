@@ -113,14 +113,20 @@ const others: Readonly<Record<string, string>> = {
   'history-unsettled': 'upgrade',
   'history-out-of-order': 'upgrade',
   'history-unfinished': 'upgrade',
-  'history-unmanaged': 'baseline',
 };
 
 function commandFor({ code, at }: Finding, state: Mendable): string | undefined {
+  if (code === 'history-unmanaged') return adoptionOf(state);
   const { action, names } = repairs[code]?.(state) ?? { names: [] };
   const name = names.find((each) => each === at?.migration) ?? names[0];
   const command = action !== undefined && name !== undefined ? `repair ${action} ${shellWord(name)}` : others[code];
   return command && `ensure-migrated ${command}`;
+}
+
+// At which migration it stands is for a person to say; baseline proves it, and refuses with the difference where it is another one.
+function adoptionOf({ pending }: State): string | undefined {
+  const newest = pending.at(-1);
+  return newest && `ensure-migrated baseline --at ${shellWord(newest.name)}`;
 }
 
 function undecidedOf({ unfinished, resumable }: Mendable): string[] {

@@ -80,6 +80,14 @@ const findings: Record<
     },
     command: `repair deduplicate ${names[1]}`,
   },
+  'history-unmanaged': {
+    files: { '03_index.js': undefined },
+    arrange: async ({ options, database }) => {
+      await upgrade(options);
+      await database.query('drop table knex_migrations, knex_migrations_lock, knex_migrations_journal');
+    },
+    command: `baseline --at ${names[3]}`,
+  },
   'history-unfinished': {
     files: { '03_index.js': half(`await knex.raw('drop table nowhere');`) },
     arrange: fail,
