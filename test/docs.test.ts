@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'libpg-query';
 import { describe, expect, test } from 'vitest';
+import * as commands from '../src/commands/index.js';
 import { migrationsTable } from '../src/config/migrations.js';
 import { ruleTable } from '../src/config/rules.js';
 import { optionTable } from '../src/config/table.js';
@@ -103,6 +104,14 @@ describe('docs/api.md', () => {
       .map(([first = '']) => first)
       .filter((first) => !first.includes('<'));
     expect(listed.map((first) => first.replaceAll('`', '')).sort()).toEqual([...told, ...byAnotherName].sort());
+  });
+
+  test('lists every function of ensure-migrated/commands, and every field of a status', () => {
+    const names = (heading: RegExp) => rowsUnder(text, heading).flatMap(([first = '']) => quoted(first, /`(\w+)`/g));
+    const functions = Object.entries(commands).filter(([, value]) => typeof value === 'function');
+    expect(names(/^## Commands/).sort()).toEqual(functions.map(([name]) => name).sort());
+    const fields = /export interface Status \{([^]*?)\n\}/.exec(sourceText)?.[1] ?? '';
+    expect(names(/^### Status/).sort()).toEqual(quoted(fields, /readonly (\w+):/g).sort());
   });
 
   test('names everything that the package exports', () => {

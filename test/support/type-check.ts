@@ -13,6 +13,7 @@ declare global {
   const connection: string;
   const logger: library.Logger;
   const signal: AbortSignal;
+  const options: library.Options;
   const knex: import('knex').Knex;
 }`;
 
@@ -23,7 +24,10 @@ const options: ts.CompilerOptions = {
   moduleDetection: ts.ModuleDetectionKind.Force,
   lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
   types: ['node'],
-  paths: { 'ensure-migrated': [path.join(root, 'src/index.ts')] },
+  paths: {
+    'ensure-migrated': [path.join(root, 'src/index.ts')],
+    'ensure-migrated/commands': [path.join(root, 'src/commands/index.ts')],
+  },
   strict: true,
   noImplicitAny: false, // the parameters of a migration in JavaScript have no types
   allowJs: true,
