@@ -34,9 +34,8 @@ export async function backOff(applying: Applying, run: Pick<Run, 'step' | 'tries
 }
 
 /** EM_BLOCKED for what cannot be tried again, with the names of the blockers. */
-export async function blockedForGood(applying: Applying, run: Run, blockers: Blockers): Promise<MigrationError> {
-  const what = 'a transaction that it had opened was taken back, and what it had done before must not be done twice';
-  return new MigrationError('EM_BLOCKED', `${run.step.name}: ${what}; blocked by ${await describeBlockers(applying, blockers)}`);
+export async function blockedForGood(applying: Applying, what: string, blockers: Blockers): Promise<MigrationError> {
+  return new MigrationError('EM_BLOCKED', `${what}; blocked by ${await describeBlockers(applying, blockers)}`);
 }
 
 interface Blocker {

@@ -222,7 +222,7 @@ class Standalone {
 
   // A transaction of the migration's own was rolled back: what came before it decides whether all of it can be run once more.
   private async again(blockers: Blockers, entries: readonly SentStatement[]): Promise<Attempt | MigrationError> {
-    if (!canResume(entries)) return await blockedForGood(this.applying, this.current, blockers);
+    if (!canResume(entries)) return await blockedForGood(this.applying, `${this.step.name}: ${takenBack}`, blockers);
     await backOff(this.applying, this.current, blockers);
     return { sent: entries, tries: this.current.tries + 1 };
   }
@@ -237,6 +237,8 @@ class Standalone {
     return await readStatements(session, tables, this.step.name);
   }
 }
+
+const takenBack = 'a transaction that it had opened was taken back, and what it had done before must not be done twice';
 
 // Whether it is this statement that will have built or dropped the index: an index that stands there before is somebody else's.
 function changes({ kind }: StatementEntry, found: IndexState): boolean {

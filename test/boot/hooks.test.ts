@@ -134,6 +134,62 @@ test("with transaction: 'each' they are called outside of any, and what beforeAl
   expect(await tablesOf(project)).toEqual(['before_all', 'ran', 't_01_a']);
 });
 
+describe("a hook outside of any transaction: transaction: 'each'", () => {
+  test('that a signal stops is no fault of the hook, also when it hides the cancel', async () => {
+    const { project, fail } = await hooked({}, '01_a.js');
+    const stop = new AbortController();
+    const beforeAll = async (knex: Knex): Promise<void> => {
+      setTimeout(() => stop.abort(), 100);
+      await knex.raw('select pg_sleep(300)').catch((cause: unknown) => Promise.reject(new Error('no luck', { cause })));
+    };
+    expect(await fail({ beforeAll }, { signal: stop.signal })).toMatchObject({ code: 'EM_ABORTED' });
+    expect(await project.ending()).toBe('migrated');
+  });
+
+  test('that stands in the way of others is taken back, and its blockers are named', async () => {
+    const { project, fail } = await hooked({}, '01_a.js');
+    await project.database.query('create table busy ()');
+    const reader = await project.database.connect();
+    await reader.query(`set application_name = 'nightly report'; begin; select from busy`);
+    const beforeAll = async (knex: Knex): Promise<void> => void (await knex.raw('alter table busy add column seen int'));
+    const failing = fail({ beforeAll }, { timeouts: { harmMs: 50 }, rules: { 'history-unmanaged': 'off' } });
+    await poll(async () => (await project.database.query(`select from pg_locks where relation = 'busy'::regclass and not granted`))[0]);
+    await project.database.query('select from busy');
+    const error = await failing;
+    expect(error).toMatchObject({ code: 'EM_BLOCKED', retryable: true });
+    expect(error.message).toMatch(/^the hook beforeAll: a statement of it was taken back; blocked by pid \d+ \(.*nightly report/);
+    await reader.query('commit');
+    expect(await project.ending({ rules: { 'history-unmanaged': 'off' } })).toBe('migrated');
+  });
+
+  test('that fails is told with what it threw, and not with a statement that it had got over', async () => {
+    const { fail } = await hooked({}, '01_a.js');
+    const beforeAll = async (knex: Knex): Promise<void> => {
+      await knex.raw('select * from nowhere').catch(() => undefined);
+      throw new Error('the hook has had enough');
+    };
+    expect((await fail({ beforeAll })).message).toMatch(/^the hook beforeAll threw: the hook has had enough/);
+  });
+
+  test.each(['beforeAll', 'afterAll'] as const)('changes nothing in the session for what comes after it: %s', async (name) => {
+    const setting = { sql: [`create table seen as select current_setting('search_path') as path, current_user::text as name`] };
+    const { project, boot } = await hooked({}, { '01_a.js': moduleOf('01_a.js', setting) });
+    const role = await project.database.createRole('');
+    const hook = async (knex: Knex): Promise<void> => void (await knex.raw(`set search_path to pg_temp; set role ${role.name}`));
+    expect(await boot({ [name]: hook })).toMatchObject({ status: 'migrated' });
+    expect(await project.database.query('select * from seen')).toEqual([{ path: '"$user", public', name: 'postgres' }]);
+    expect(await project.ending()).toBe('in-sync');
+  });
+
+  test('that fails as another role lets go all the same', async () => {
+    const { project, fail } = await hooked({}, '01_a.js');
+    const role = await project.database.createRole('');
+    const afterAll = async (knex: Knex): Promise<void> => void (await knex.raw(`set role ${role.name}; select 1/0`));
+    expect(await fail({ afterAll })).toMatchObject({ code: 'EM_MIGRATION_FAILED', outcome: { to: '01_a.js' } });
+    expect(await project.database.query('select is_locked from knex_migrations_lock')).toEqual([{ is_locked: 0 }]);
+  });
+});
+
 describeWithPgBouncer('behind PgBouncer', () => {
   test('what beforeAll did is rolled back with the set, and stays with it', async () => {
     const project = await makeProject('01_a.js', failing);
