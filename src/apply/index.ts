@@ -1,4 +1,4 @@
-import { messageOf, sqlStateOf, type MigrationError } from '../errors.js';
+import { isMigrationError, messageOf, sqlStateOf, type MigrationError } from '../errors.js';
 import type { AppliedMigration } from '../outcome.js';
 import type { Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
@@ -50,8 +50,17 @@ async function applyGroup(applying: Applying, group: Group, resumed: Resumable):
     } catch (error) {
       if (!(error instanceof StepFailed)) throw error;
       if (!error.kind.blockers) throw await journalled(applying, error);
-      await backOff(applying, error.runs.at(-1) ?? { step: first, tries }, error.kind.blockers);
+      await backOffOr(applying, error, { step: first, tries });
     }
+  }
+}
+
+// Without the patience for another try the last one stands in the journal, as any that has failed.
+async function backOffOr(applying: Applying, { runs, kind }: StepFailed, first: Pick<Run, 'step' | 'tries'>): Promise<void> {
+  try {
+    await backOff(applying, runs.at(-1) ?? first, kind.blockers ?? { pids: [] });
+  } catch (final) {
+    throw isMigrationError(final) ? await journalled(applying, new StepFailed(runs, final, kind)) : final;
   }
 }
 

@@ -112,6 +112,8 @@ describe('a transaction that outlasts the deadline', () => {
     expect(await database.query(`select from pg_attribute where attrelid = 'documents'::regclass and attname = 'title'`)).toEqual([]);
     expect(await database.query('select is_locked from knex_migrations_lock')).toEqual([{ is_locked: 0 }]);
     expect(await database.query('select name from knex_migrations')).toEqual([{ name: '01_documents.js' }]);
+    const attempts = `select detail ->> 'status' as status from knex_migrations_journal where kind = 'attempt' and migration = '02_title.js'`;
+    expect(await database.query(attempts)).toEqual([{ status: 'failed' }]);
     await analyst.query('commit');
     await expect(boot(directory, { connection })).resolves.toMatchObject({
       status: 'migrated',
