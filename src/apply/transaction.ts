@@ -42,7 +42,10 @@ class Scope {
     }
   }
 
-  private readonly hear: Hear = (...statement) => this.applying.session.onStatement?.(this.current.step.name, ...statement);
+  // What a hook around the set sends is no migration's.
+  private readonly hear: Hear = (...statement) => {
+    if (!this.hook) this.applying.session.onStatement?.(this.current.step.name, ...statement);
+  };
 
   private get current(): Run {
     return this.runs.at(-1) as Run;

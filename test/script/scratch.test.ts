@@ -42,6 +42,15 @@ describeWith(psqlTool, 'a script with a scratch database', () => {
     );
   });
 
+  test('has nothing of what the hooks around the set send', async () => {
+    const { directory, options } = await makeProject({ ...asking, '03_index.js': undefined });
+    const hook = async (knex: { raw(sql: string): Promise<unknown> }): Promise<void> => void (await knex.raw(`select 'the hook'`));
+    const migrations = { directory, beforeAll: hook, afterAll: hook };
+    const { sql } = await script({ ...options, migrations, transaction: 'all' }, { scratch: true });
+    expect(sql).toContain('as it ran in a scratch database');
+    expect(sql).not.toContain('the hook');
+  });
+
   test('can start anywhere: those before are run there too', async () => {
     const { database, options } = await makeProject(asking);
     await upgrade(options, { target: { steps: 1 } });
