@@ -1,5 +1,5 @@
 import type { Call } from './call.js';
-import { findingsError, isMigrationError, messageOf, MigrationError, withLine, withOutcome } from './errors.js';
+import { findingsError, messageOf, MigrationError, withLine, withOutcome } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
 import {
   claimHistory,
@@ -65,8 +65,8 @@ async function takeTheLock<T>(opened: Opened, { needless, whenHeld, work, onFail
       return result as T;
     } catch (error) {
       if (error instanceof LockGivenUp) continue;
-      await locked.releaseFailed(error, onFailure);
       const told = asMigrationError(call, error);
+      await locked.releaseFailed(told, onFailure);
       throw withOutcome(locked.backup === undefined ? told : withLine(told, `backup: ${locked.backup}`), locked.failedOutcome());
     }
   }
@@ -157,7 +157,7 @@ export class Locked {
     const { call, session, tables, scope } = this;
     const { readUnsound } = await import('./verify.js'); // who only waits has no need of the checks behind it
     const before = (owner?.state === 'clear' ? undefined : (owner?.before as Unsound | undefined)) ?? (await readUnsound(session));
-    const claim = await call.report.phase('lock', () => claimHistory({ call, session, tables, facts, scope }));
+    const claim = await call.report.phase('lock', () => claimHistory({ call, session, tables, facts, scope, before }));
     return (this.claimed = { ...claim, owner: { ...claim.owner, before } });
   }
 
@@ -191,12 +191,11 @@ export class Locked {
   }
 
   /** The failure is what the caller must hear of: what goes wrong here is logged, and the next boot heals it. */
-  async releaseFailed(error: unknown, as: LockedWork<unknown>['onFailure'] = 'failed'): Promise<void> {
+  async releaseFailed({ code: errorCode }: MigrationError, as: LockedWork<unknown>['onFailure'] = 'failed'): Promise<void> {
     const { call, session } = this;
     if (session.wire.lost) return;
     try {
       if (session.wire.status !== 'I') await session.send('rollback');
-      const errorCode = isMigrationError(error) ? error.code : 'EM_INTERNAL';
       const rolledBack = this.scope === 'xact' && this.applied.length + this.reverted.length === 0; // the claim went with the transaction
       const end = as === 'failed' ? { state: as, errorCode } : this.asBefore();
       await this.release(this.claimed && !rolledBack ? end : undefined);
@@ -207,9 +206,9 @@ export class Locked {
 
   failedOutcome(): FailedOutcome {
     const { call, history, applied, reverted, backup, findings } = this;
-    const from = history.applied?.at(-1);
-    const done = reverted.length > 0 ? { reverted } : { to: applied.at(-1)?.name ?? from };
-    return failedOutcomeOf(call, { from, applied, backup, findings, ...done });
+    const { applied: before = [] } = history;
+    const to = applied.at(-1)?.name ?? before.slice(0, before.length - reverted.length).at(-1);
+    return failedOutcomeOf(call, { from: before.at(-1), to, applied, backup, findings, ...(reverted.length > 0 && { reverted }) });
   }
 
   outcome(status: Outcome['status'], from: string | undefined, to?: string): Outcome {

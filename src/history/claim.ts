@@ -15,6 +15,8 @@ export interface ClaimRequest {
   readonly facts: Facts;
   /** Whether the transaction is already open (behind a pooler) or the claim commits by itself. */
   readonly scope: 'session' | 'xact';
+  /** What was unsound when the run began: kept with the owner row, also of a run that dies before its first migration. */
+  readonly before?: unknown;
 }
 
 /** The history is ours until it is released: knex's own lock row is set, the owner row says who we are. */
@@ -142,7 +144,7 @@ async function createTables({ session, tables, call, scope }: ClaimRequest): Pro
   }
 }
 
-async function commitClaim({ call, session, tables, facts, scope }: ClaimRequest, rowCount: number): Promise<Claim> {
+async function commitClaim({ call, session, tables, facts, scope, before }: ClaimRequest, rowCount: number): Promise<Claim> {
   const owner: Owner = {
     state: 'active',
     run: call.id,
@@ -151,6 +153,7 @@ async function commitClaim({ call, session, tables, facts, scope }: ClaimRequest
     processId: process.pid,
     application: call.config.application.name,
     since: new Date().toISOString(),
+    before,
   };
   const { lock, history } = tables;
   const { results } = await session.send(

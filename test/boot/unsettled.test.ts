@@ -57,7 +57,32 @@ describe('a run that failed', () => {
   });
 });
 
+test('a run that the server refuses after its migrations says so with the code of its error', async () => {
+  const project = await makeProject('01_a.js');
+  await project.boot();
+  await project.database.query(`create function refuse() returns trigger language plpgsql as $$ begin
+      if new.kind = 'schema' then raise insufficient_privilege; end if; return new; end $$;
+    create trigger refuse before insert on knex_migrations_journal for each row execute function refuse()`);
+  await project.write('02_b.js');
+  expect(await project.fail()).toMatchObject({ code: 'EM_CHECK_FAILED', outcome: { to: '02_b.js' } });
+  const [owner] = await project.database.query(`select detail ->> 'errorCode' as code from knex_migrations_journal where kind = 'owner'`);
+  expect(owner).toEqual({ code: 'EM_CHECK_FAILED' });
+});
+
 describe('a run that died', () => {
+  test('before its first migration hides nothing of what the one before it has left behind', async () => {
+    const unchecked = 'alter table t_01_a add constraint small check (id < 9) not valid';
+    const project = await makeProject({ '01_a.js': moduleOf('01_a.js', { sql: [unchecked] }) });
+    await project.write({ '02_b.js': moduleOf('02_b.js', { sql: ['insert into not_yet default values'] }) });
+    expect((await project.fail()).code).toBe('EM_MIGRATION_FAILED');
+    await startBoot({ connection: project.database.url, directory: project.directory, killAt: { event: 'apply.started' } }).ended;
+    await project.database.query('create table not_yet ()');
+    const { findings } = await project.boot();
+    expect(findings.map(({ code, message }) => `${code}: ${message}`)).toContainEqual(
+      expect.stringMatching(/^verify-unvalidated-constraint: the constraint "small"/),
+    );
+  });
+
   test.each([
     ['after its last migration', { event: 'step.applied', migration: '02_b.js' }, 'in-sync'],
     ['before its first migration', { event: 'step.started', migration: '01_a.js' }, 'migrated'],

@@ -107,7 +107,7 @@ describe('downgrade', () => {
     const failing = downgrade(options, { target: 'base', yes });
     await expect(failing).rejects.toMatchObject({
       code: 'EM_MIGRATION_FAILED',
-      outcome: { status: 'failed', to: undefined, applied: [], reverted: [{ name: names[3] }, { name: names[2] }] },
+      outcome: { status: 'failed', to: names[1], applied: [], reverted: [{ name: names[3] }, { name: names[2] }] },
       message: expect.stringContaining(
         `the down of migration 02_total.js failed at ${directory}/02_total.js:2: division by zero`,
       ) as string,
