@@ -70,6 +70,7 @@ class Scope {
     const run = new Run(step, this.tries, this.applying.watch);
     this.runs.push(run);
     this.applying.call.report.info('step.started', { migration: step.name, step: step.number, of: step.of, tries: this.tries });
+    this.applying.call.stop.throwIfAborted(); // whoever heard that may have told us to stop; a script and its COMMIT are one message
     return run;
   }
 

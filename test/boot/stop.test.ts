@@ -72,6 +72,17 @@ describe('told to stop in a transactional migration', () => {
     await expectHealed(database, directory, { history: [first, second] });
   });
 
+  test('by who hears that it begins: a script, which travels with its COMMIT, is not sent', async () => {
+    const database = await createDatabase();
+    const directory = await migrationsOf({ '02_second.sql': { statements: ['alter table notes add column author text'] } });
+    const stop = new AbortController();
+    const onProgress = (event: object): void => void ('step' in event && event.step === 2 && stop.abort());
+    const outcome = boot(database, directory, { signal: stop.signal, onProgress }).catch((error: unknown) => error);
+    expect(await outcome).toMatchObject({ code: 'EM_ABORTED', outcome: { to: first, applied: [{ name: first }] } });
+    await expectUntouched(database);
+    await expectHealed(database, directory, { history: [first, '02_second.sql'] });
+  });
+
   test('ends with the code that a shell knows: 143', async () => {
     const { database, directory } = await stallingScene(sleepsInServer);
     const script = startBootInShell({ connection: database.url, directory }, { STALL: second });
