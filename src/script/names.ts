@@ -20,8 +20,8 @@ export function lockNumbers({ schema, names }: Tables): { namespace: number; key
   return { namespace: lockNamespace, key: `('x' || pg_catalog.encode(pg_catalog.substr(${digest}, 1, 4), 'hex'))::bit(32)::int` };
 }
 
-/** The journal's last word on each migration that is not a failed attempt; see readJournal(). */
+/** The journal's last word on each migration that is not a failed attempt; see readJournal(). A bare `id` in ORDER BY would be the output column. */
 export function latestEntries({ journal }: Tables): string {
-  return `(select distinct on (${idOf('migration')}) ${idOf('migration')} as id, detail from ${journal}
-    where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status' <> 'failed' order by ${idOf('migration')}, id desc)`;
+  return `(select distinct on (${idOf('migration')}) ${idOf('migration')} as id, detail from ${journal} entry
+    where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status' <> 'failed' order by ${idOf('migration')}, entry.id desc)`;
 }

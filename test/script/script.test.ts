@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { downgrade, script, upgrade } from '../../src/commands/index.js';
+import { downgrade, repair, script, upgrade } from '../../src/commands/index.js';
 import { ensureMigrated } from '../../src/index.js';
 import { makeProject, names } from '../commands/fixture.js';
 import { makeDirectory } from '../support/directories.js';
@@ -193,6 +193,10 @@ describeWith(psqlTool, 'a script that psql runs', () => {
       code: 3,
       stderr: expect.stringContaining('stopped half-way outside a transaction: 03_index') as string,
     });
+
+    await database.query('drop table half');
+    await repair(options, { action: 'undone', migration: '03_index', reason: 'dropped by hand', yes: true });
+    expect(await runPsql(database.url, rest.sql)).toMatchObject({ code: 3, stderr: expect.stringContaining('division by zero') as string });
 
     const whole = await makeProject();
     const cut = (await script(whole.options)).sql.replace(/^(create index concurrently [^;]+;)/m, '$1\n\\quit\n');
