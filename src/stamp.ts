@@ -82,7 +82,7 @@ class Stamp {
     const stamping = planned(locked, request, state);
     const proof = await this.prove(stamping, history);
     if (changesNothing(stamping)) {
-      await locked.release();
+      await locked.release(locked.asBefore()); // it may have been claimed: for what knex has recorded meanwhile
       return stampedOf(stamping, proof);
     }
     const claim = await locked.claim(history);

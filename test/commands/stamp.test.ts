@@ -305,6 +305,20 @@ describe('at the lock', () => {
     expect(await contentsOf(database)).toEqual(atHead);
   });
 
+  test('a stamp that knex makes needless at the last moment leaves no lock of its own behind', async () => {
+    const { database, options } = await migrated();
+    await database.query(`delete from knex_migrations where name = $1`, [names[3]]);
+    const knex = await database.connect();
+    await knex.query('begin; lock table knex_migrations_lock in exclusive mode');
+    const heard = new Set<string>();
+    const stamping = stamp({ ...options, onProgress: ({ event }) => void heard.add(event) }, { target: 'head' });
+    await poll(() => Promise.resolve(heard.has('lock.knex-waiting') ? true : undefined));
+    await knex.query(`insert into knex_migrations (name, batch, migration_time) values ('${names[3]}', 2, now()); commit`);
+    expect(await stamping).toMatchObject({ recorded: [] });
+    expect(await contentsOf(database)).toEqual(atHead);
+    expect(await ensureMigrated({ ...options, mode: 'verify' })).toMatchObject({ status: 'in-sync' });
+  });
+
   test('a boot beside a stamp waits for it, and is in sync then', async () => {
     const { database, options } = await migrated();
     await database.query(`delete from knex_migrations where name = any ($1)`, [names.slice(2)]);
