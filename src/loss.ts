@@ -1,5 +1,6 @@
 import type { Call } from './call.js';
 import { captureMigration } from './capture/index.js';
+import { sqlStateOf } from './errors.js';
 import type { Finding } from './finding.js';
 import type { Step } from './plan.js';
 import type { Session } from './session/index.js';
@@ -106,6 +107,15 @@ async function readRows(session: Session, { kind, schema, table, column, pages, 
   const what = kind === 'rows' ? `rows of ${name}` : column === null ? `table ${name}` : `column ${name}.${identifier(column)}`;
   if (pages > countedPages || !readable) return { what, rowCount: Math.round(estimate), estimated: true };
   const filled = column === null ? '*' : identifier(column);
-  const [row] = await session.query<{ count: number }>(`select pg_catalog.count(${filled})::float8 as count from ${name}`);
-  return { what, rowCount: row?.count ?? 0, estimated: false };
+  return { what, rowCount: await countRows(session, name, filled), estimated: false };
+}
+
+async function countRows(session: Session, table: string, filled: string): Promise<number> {
+  try {
+    const [row] = await session.query<{ count: number }>(`select pg_catalog.count(${filled})::float8 as count from ${table}`);
+    return row?.count ?? 0;
+  } catch (error) {
+    if (/^(42P01|42703|3F000)$/.test(sqlStateOf(error) ?? '')) return 0; // dropped meanwhile, by another downgrade maybe
+    throw error;
+  }
 }

@@ -1,12 +1,26 @@
 import { expect, test } from 'vitest';
 import { readLoss } from '../src/loss.js';
 import { withInput } from './checks/fixture.js';
+import { poll } from './support/boot.js';
 import { createDatabase, type TestDatabase } from './support/servers.js';
 
 async function lossOf(database: TestDatabase, statements: readonly string[]): Promise<string[]> {
   const losses = await withInput(database.url, {}, async ({ session }) => await readLoss(session, statements));
   return losses.map(({ what, rowCount, estimated }) => `${what}: ${estimated ? 'about ' : ''}${rowCount}`);
 }
+
+test('a table that is dropped while its rows are being counted holds none', async () => {
+  const database = await makeShop();
+  const other = await database.connect();
+  await other.query('begin; drop table orders cascade');
+  const losses = lossOf(database, ['drop table orders']);
+  await poll(async () => {
+    const [waiting] = await database.query(`select from pg_locks where not granted and relation = 'orders'::regclass`);
+    return waiting;
+  });
+  await other.query('commit');
+  expect(await losses).toEqual([]);
+});
 
 async function makeShop(): Promise<TestDatabase> {
   const database = await createDatabase();
