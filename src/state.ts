@@ -134,7 +134,7 @@ export function findRevision<Named extends Pick<Migration, 'id' | 'name'>>(
   asked: string,
 ): Named {
   const exact = migrations.filter(({ id }) => id === migrationId(wanted));
-  const matches = exact.length > 0 ? exact : migrations.filter(({ name }) => name.includes(wanted));
+  const matches = exact.length > 0 || wanted === '' ? exact : migrations.filter(({ name }) => name.includes(wanted)); // '' is a part of all
   const [match] = matches;
   if (match !== undefined && matches.length === 1) return match;
   const shown = matches.slice(0, 5).map(({ name }) => name);

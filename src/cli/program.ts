@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { createInterface } from 'node:readline/promises';
 import type { Options } from '../config/index.js';
 import { loadConfigFile } from '../config-file/index.js';
-import { isMigrationError, messageOf, type MigrationError } from '../errors.js';
+import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { verbs } from './commands.js';
 import { tellProgress } from './progress.js';
 import { screenOf } from './screen.js';
@@ -94,10 +94,20 @@ async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): 
 
 async function optionsOf(input: Pick<Input, 'flags'>): Promise<Options> {
   const given = (name: string) => flagText(input, name);
+  refuseEmpty(input);
   const [connection, migrations] = [given('connection'), given('migrations')];
   const flags = { ...(connection && { connection }), ...(migrations && { migrations }) };
   const request = { directory: process.cwd(), file: given('config'), environment: given('env'), flags };
   return (await loadConfigFile(request)).options;
+}
+
+// `--connection "$PRODUCTION"` with a variable that is not set: passed over, it would mean another database.
+function refuseEmpty({ flags }: Pick<Input, 'flags'>): void {
+  const [empty] = Object.keys(flags).filter((name) => flags[name] === '');
+  if (empty === undefined) return;
+  const flag = `--${empty.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const remedy = `Give ${flag} a value, or leave it out. Nothing was changed.`;
+  throw new MigrationError('EM_CONFIG_INVALID', `${flag} is empty`, { remedy });
 }
 
 function jsonOf({ result }: Told): string {

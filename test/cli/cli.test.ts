@@ -6,7 +6,7 @@ import { makeDirectory } from '../support/directories.js';
 import { atBase, atHead, contentsOf, makeProject, names } from '../commands/fixture.js';
 
 /** A project, and the command line in it. */
-async function makeCli(files?: Readonly<Record<string, string>>) {
+async function makeCli(files?: Readonly<Record<string, string | undefined>>) {
   const { database, directory } = await makeProject(files);
   const env = { DATABASE_URL: database.url, NODE_ENV: 'production' };
   const run = async (...args: string[]) => await runCli([...args, '--migrations', directory], { env });
@@ -75,6 +75,29 @@ describe('the verbs', () => {
     expect(await contentsOf(database)).toEqual(atHead);
   });
 
+  test('refuse steps in the direction of the other verb, and names that are empty', async () => {
+    const { run } = await makeCli({ [names[1]]: undefined, [names[2]]: undefined, [names[3]]: undefined, '04_notes.down.sql': undefined });
+    for (const args of [
+      ['upgrade', '-1'],
+      ['plan', '-1'],
+      ['upgrade', ''],
+      ['stamp', ''],
+    ]) {
+      expect(await run(...args)).toMatchObject({ code: 78, stdout: '', stderr: expect.stringMatching(/^EM_PLAN_REFUSED: /) as string });
+    }
+    expect(await run('current')).toMatchObject({ stdout: 'base (1 pending)\n' });
+    await run('upgrade');
+    for (const target of ['+1', '']) expect(await run('downgrade', target, '--yes')).toMatchObject({ code: 78, stdout: '' });
+    expect(await run('current')).toMatchObject({ stdout: `${names[0]} (head)\n` });
+  });
+
+  test('end well where nobody reads what they tell', async () => {
+    const { database, directory, env } = await makeCli();
+    const script = startCli(['upgrade', '--migrations', directory], { env, reads: 'nobody' });
+    expect((await script.ended).code).toBe(0);
+    expect(await contentsOf(database)).toEqual(atHead);
+  });
+
   test.each(verbs.map(({ name }) => name))('%s explains itself with an example', async (name) => {
     const { code, stdout } = await runCli([name, '--help']);
     expect(code).toBe(0);
@@ -94,6 +117,19 @@ describe('what makes no sense ends with 78 and says what would', () => {
     expect(code).toBe(78);
     expect(stdout).toBe('');
     expect(stderr).toMatch(says);
+  });
+
+  test('a flag without its value, which would mean another database', async () => {
+    const { directory, env } = await makeCli();
+    for (const flag of ['--connection', '--migrations', '--config', '--env']) {
+      const { code, stderr } = await runCli(['upgrade', flag, ''], { env, cwd: directory });
+      expect({ code, stderr }).toMatchObject({ code: 78, stderr: expect.stringMatching(`^EM_CONFIG_INVALID: ${flag} is empty`) as string });
+    }
+  });
+
+  test('a range with two colons', async () => {
+    const { run } = await makeCli();
+    for (const range of ['01:02:03', '::']) expect(await run('history', range)).toMatchObject({ code: 78, stdout: '' });
   });
 
   test('a connection that is none, in one sentence without its password', async () => {

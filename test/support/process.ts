@@ -7,6 +7,8 @@ export interface ScriptOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly args?: readonly string[];
   readonly cwd?: string;
+  /** `nobody`: its stdout and stderr are closed pipes, as behind `| true`. */
+  readonly reads?: 'nobody';
   /** Flags of node itself. */
   readonly nodeArgs?: readonly string[];
 }
@@ -52,7 +54,7 @@ export async function runCode(code: string, options: ScriptOptions = {}): Promis
   return await startCode(code, options).ended;
 }
 
-function start(args: readonly string[], { env = {}, cwd = root, nodeArgs = [] }: ScriptOptions): Script {
+function start(args: readonly string[], { env = {}, cwd = root, nodeArgs = [], reads }: ScriptOptions): Script {
   const startedAt = performance.now();
   const bare = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env };
   const child = spawn(process.execPath, [...nodeArgs, ...args], { cwd, env: bare, stdio: ['pipe', 'pipe', 'pipe'] });
@@ -63,6 +65,7 @@ function start(args: readonly string[], { env = {}, cwd = root, nodeArgs = [] }:
       output[name] += chunk;
       for (const listener of listeners) listener();
     });
+    if (reads === 'nobody') child[name].destroy();
   }
   child.stdin.on('error', () => undefined); // it may end before it has read all
   const ended = new Promise<Exit>((resolve, reject) => {

@@ -54,6 +54,7 @@ export const looking: readonly Verb[] = [
 
 function rangeOf(range: Input['args'][number] | undefined): { from?: string; to?: string } {
   if (range === undefined) return {};
-  const [from = '', to = ''] = range.includes(':') ? range.split(':', 2) : [range, range];
+  const [from = '', ...rest] = range.split(':');
+  const to = rest.length === 0 ? from : rest.join(':'); // of a second colon: no name has one
   return { ...(from && { from }), ...(to && { to }) };
 }

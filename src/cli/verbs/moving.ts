@@ -27,7 +27,7 @@ export const moving: readonly Verb[] = [
     examples: ['ensure-migrated downgrade -1', 'ensure-migrated downgrade patient_email --yes', 'ensure-migrated downgrade base'],
     run: async (options, { args: [target = ''], flags, ask }) => {
       const confirm = ask && (async (question: DowngradeQuestion) => await ask(downgradeQuestion(question)));
-      const result = await downgrade(options, { target: readTarget(target), yes: flags['yes'] === true, confirm });
+      const result = await downgrade(options, { target: readTarget(target, '-'), yes: flags['yes'] === true, confirm });
       return { result, text: (screen) => outcomeText(result, screen) };
     },
   },
