@@ -26,8 +26,9 @@ export interface ConfigFile {
   readonly options: Options;
 }
 
-const extensions = ['js', 'mjs', 'cjs', 'ts', 'mts', 'cts'];
-const names = ['ensure-migrated.config', 'knexfile'].flatMap((name) => extensions.map((extension) => `${name}.${extension}`));
+/** Of a configuration file, in the order in which one is looked for. */
+export const configExtensions: readonly string[] = ['js', 'mjs', 'cjs', 'ts', 'mts', 'cts'];
+const names = ['ensure-migrated.config', 'knexfile'].flatMap((name) => configExtensions.map((extension) => `${name}.${extension}`));
 
 /** The file that configures the project in this directory: ensure-migrated.config.*, else a knexfile. Absolute. */
 export function findConfigFile(directory: string): string | undefined {

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { MigrationsConfig } from '../config/index.js';
-import { findConfigFile, isKnexfile } from '../config-file/index.js';
+import { configExtensions, findConfigFile, isKnexfile } from '../config-file/index.js';
 import { messageOf, MigrationError } from '../errors.js';
 import { readProject, type Project } from '../project.js';
 import { listExisting, writeRevision } from '../revision/index.js';
@@ -59,7 +59,10 @@ function frozen(init: Init): Init {
 
 function configExtension({ language }: Project, asked: string | undefined): string {
   const extension = asked?.toLowerCase().replace(/^\./, '');
-  return extension === undefined || extension === 'sql' ? language : extension;
+  if (extension === undefined || extension === 'sql') return language;
+  if (configExtensions.includes(extension)) return extension;
+  const remedy = `Ask for one of ${configExtensions.join(', ')}, sql.`;
+  throw new MigrationError('EM_CONFIG_INVALID', `"${extension}" is no extension of a configuration file.`, { remedy });
 }
 
 function writeNew(file: string, text: string): void {

@@ -68,6 +68,9 @@ describe('init', () => {
     const error = await refusalOf(init({}, { directory, extension: 'coffee' }));
     expect(error).toMatchObject({ code: 'EM_CONFIG_INVALID', remedy: expect.stringContaining('Ask for one of js') as string });
     expect(await readdir(directory)).toEqual([]);
+    const project = await makeDirectory({ 'migrations/1.js': '' }); // no migration is written there, which would refuse it
+    expect(await refusalOf(init({}, { directory: project, extension: 'exe' }))).toMatchObject({ code: 'EM_CONFIG_INVALID' });
+    expect(await readdir(project)).toEqual(['migrations']);
   });
 
   test('puts the migrations where they are asked to be, and the configuration says so', async () => {
