@@ -1,5 +1,5 @@
 import { errorTable, isMigrationError, messageOf, MigrationError } from '../errors.js';
-import { StepConnection, TransactionBroken } from '../session/index.js';
+import { renderSettings, StepConnection, TransactionBroken } from '../session/index.js';
 import type { Applying } from './applying.js';
 import { blockedForGood, blockersOf } from './blocked.js';
 import { guardExit } from './exit-guard.js';
@@ -21,9 +21,11 @@ export function entriesOf({ plan }: Applying): unknown[] {
  * statement of it stood in the way of others and was taken back, else what {@link hookFailure} makes of its error.
  */
 export async function runHook(applying: Applying, name: HookName): Promise<void> {
-  const { session, call, plan } = applying;
+  const { session, call, plan, watch } = applying;
   const hook = call.config.migrations.hooks[name];
   if (!hook) return;
+  // Nobody would see whom its waiting holds up.
+  if (watch.mode === 'lock-timeout') await session.send(renderSettings([['lock_timeout', String(watch.lockTimeout())]]));
   using _guard = guardExit(call, plan.steps);
   const connection = new StepConnection(session.wire, { transaction: 'none' });
   let thrown: Thrown | undefined;

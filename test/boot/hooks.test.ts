@@ -162,6 +162,21 @@ describe("a hook outside of any transaction: transaction: 'each'", () => {
     expect(await project.ending({ rules: { 'history-unmanaged': 'off' } })).toBe('migrated');
   });
 
+  test('that nobody can watch does not wait for a lock without a bound', async () => {
+    const { project, fail } = await hooked({}, '01_a.js');
+    const role = await project.database.createRole('connection limit 1');
+    await project.database.query(
+      `create table busy (); alter table busy owner to ${role.name}; grant all on schema public to ${role.name}`,
+    );
+    const reader = await project.database.connect();
+    await reader.query('begin; select from busy');
+    const beforeAll = async (knex: Knex): Promise<void> => void (await knex.raw('alter table busy add column seen int'));
+    const error = await fail({ beforeAll }, { connection: role.url, rules: { 'history-unmanaged': 'off' } });
+    expect(error).toMatchObject({ code: 'EM_BLOCKED', retryable: true });
+    await reader.query('commit');
+    expect(await project.ending({ connection: role.url, rules: { 'history-unmanaged': 'off' } })).toBe('migrated');
+  });
+
   test('that fails is told with what it threw, and not with a statement that it had got over', async () => {
     const { fail } = await hooked({}, '01_a.js');
     const beforeAll = async (knex: Knex): Promise<void> => {
