@@ -1,4 +1,6 @@
+import type { Knex } from 'knex';
 import { errorTable, isMigrationError, messageOf, MigrationError, sqlStateOf, type ErrorCode, type ErrorDetails } from '../errors.js';
+import type { Step } from '../plan.js';
 import { TransactionBroken, type Failure } from '../session/index.js';
 import type { Applying, Run } from './applying.js';
 import { placeOf } from './place.js';
@@ -73,6 +75,19 @@ export async function swallowedFailure(run: Run, failure: Failure): Promise<Migr
     error: failure.thrown,
     failure,
   });
+}
+
+/** Runs a migration's `verify`; throws EM_VERIFY_FAILED when that throws. A statement of it that fails is said with the statement. */
+export async function verifyStep({ migration, transaction }: Step, knex: Knex): Promise<void> {
+  try {
+    await migration.verify?.(knex);
+  } catch (error) {
+    if (sqlStateOf(error) !== undefined) throw error;
+    throw new MigrationError('EM_VERIFY_FAILED', `its verify() threw: ${messageOf(error)}`, {
+      cause: error,
+      remedy: `Look at what verify() expects.${transaction ? ' The migration was rolled back.' : ''}`,
+    });
+  }
 }
 
 /** The message that records and commits failed: at a deferred constraint, or for want of space. */

@@ -6,7 +6,7 @@ import type { Step } from '../plan.js';
 import { describeStatement, splitSql } from '../source/index.js';
 import { Run, StepFailed, type Applying, type Blockers } from './applying.js';
 import { backOff, blockedForGood, blockersOf } from './blocked.js';
-import { failureBehind, failureOf } from './failure.js';
+import { failureBehind, failureOf, verifyStep } from './failure.js';
 import { dropInvalidIndex, readIndexState, type IndexState } from './index-state.js';
 import { interruptible } from './interrupt.js';
 import { renderAnnouncement, renderReset, renderStarted } from './messages.js';
@@ -88,7 +88,7 @@ class Standalone {
     if (typeof code === 'function') await code(knex);
     else await this.script(code);
     await afterEach?.(knex, [migration.knexEntry]);
-    if (direction === 'up') await migration.verify?.(knex);
+    if (direction === 'up') await verifyStep(this.step, knex);
   }
 
   private async script(script: Parameters<typeof splitSql>[0]): Promise<void> {

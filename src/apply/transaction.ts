@@ -1,10 +1,10 @@
 import type { Knex } from 'knex';
-import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
+import { MigrationError, sqlStateOf } from '../errors.js';
 import { brokenBy, StepConnection, type Answer, type Failure, type Hear } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { Run, StepFailed, type Applying } from './applying.js';
 import { blockersOf } from './blocked.js';
-import { failureBehind, failureOf, isLockLost, notCommitted, swallowedFailure } from './failure.js';
+import { failureBehind, failureOf, isLockLost, notCommitted, swallowedFailure, verifyStep } from './failure.js';
 import { entriesOf, hookFailure, type HookName } from './hooks.js';
 import { interruptible } from './interrupt.js';
 import { recordMark, renderOpening, renderRecord, renderReset, stepsSavepoint } from './messages.js';
@@ -113,7 +113,10 @@ class Scope {
     else await this.script(run);
     await afterEach?.(trx, [migration.knexEntry]);
     await this.refuseSwallowedFailure();
-    if (migration.verify && direction === 'up') await this.verify(run, trx);
+    if (migration.verify && direction === 'up') {
+      await verifyStep(run.step, trx);
+      await this.refuseSwallowedFailure();
+    }
     this.count(run);
     run.end();
   }
@@ -121,19 +124,6 @@ class Scope {
   private count(run: Run): void {
     const before = this.runs.slice(0, -1).reduce((sum, { statementCount }) => sum + statementCount, 0);
     run.statementCount = Math.max(run.statementCount, this.connection.statementCount - before);
-  }
-
-  private async verify(run: Run, trx: Knex.Transaction): Promise<void> {
-    try {
-      await run.step.migration.verify?.(trx);
-    } catch (error) {
-      if (sqlStateOf(error) !== undefined) throw error; // a statement of it failed: that is said with the statement
-      throw new MigrationError('EM_VERIFY_FAILED', `its verify() threw: ${messageOf(error)}`, {
-        cause: error,
-        remedy: 'Look at what verify() expects. The migration was rolled back.',
-      });
-    }
-    await this.refuseSwallowedFailure();
   }
 
   private async script(run: Run): Promise<void> {

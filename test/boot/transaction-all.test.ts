@@ -102,4 +102,18 @@ describe("a migration's verify", () => {
       expect(await project.ran()).toEqual(['01_a', '02_b']);
     },
   );
+
+  test('outside a transaction leaves the migration unfinished when it throws', async () => {
+    const project = await makeProject('01_a.js');
+    await project.boot();
+    await project.database.query('create table expected (id int)');
+    await project.write({ '02_b.js': `${text}exports.config = { transaction: false };` });
+    const error = await project.fail();
+    expect(error.code).toBe('EM_VERIFY_FAILED');
+    expect(error.message).toContain('02_b.js: its verify() threw: expected is not as expected');
+    expect(error.message).toContain('already done outside a transaction: create table');
+    expect(error.remedy).toMatch(/^Look at what it has left behind and record it .* Look at what verify\(\) expects\.$/);
+    expect(await project.history()).toEqual(['01_a.js']);
+    expect(await project.ending()).toBe('EM_OUT_OF_SYNC history-unfinished:error');
+  });
 });
