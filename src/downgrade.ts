@@ -4,6 +4,7 @@ import { runChecks } from './checks/index.js';
 import { describeDrift, rememberSchema } from './drift.js';
 import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
+import { isOther } from './history/index.js';
 import { outcomeOf, type Outcome } from './outcome.js';
 import { planDowngrade, selectApplied, type Plan, type Target } from './plan.js';
 import { migrationId, type LoadedMigration, type Migration } from './source/index.js';
@@ -39,12 +40,13 @@ export async function downgrade(locked: Locked, { target, confirmed, losses }: D
   });
   locked.refuse('EM_OUT_OF_SYNC', 'the database does not match this code', standingInTheWay(state));
   const plan = await check(locked, state, target);
-  refuseChange(
-    confirmed,
-    plan.steps.map(({ name }) => name),
-  );
+  const names = plan.steps.map(({ name }) => name);
+  if (isOther(confirmed, names)) throw changedMeanwhile();
   const claim = await locked.claim(locked.history);
-  refuseChange(state.applied, claim.applied);
+  if (isOther(state.applied, claim.applied)) {
+    await locked.release(locked.asBefore()); // no run has begun that could have failed
+    throw changedMeanwhile();
+  }
   return await takeBack(locked, { state, plan, claim, resumed });
 }
 
@@ -68,10 +70,6 @@ async function takeBack(locked: Locked, { state, plan, claim, resumed }: Work): 
   await rememberSchema({ call, session, tables, applied: left });
   await locked.release({ state: 'clear', before: undefined, ...digestOfHistory(left, recordedChecksums(state.journal)) });
   return outcomeOf(call, { status: 'migrated', from: state.revision, to: left.at(-1), reverted: locked.reverted, findings });
-}
-
-function refuseChange(before: readonly string[], now: readonly string[]): void {
-  if (before.join('\n') !== now.join('\n')) throw changedMeanwhile();
 }
 
 // What is pending, or newer than this code, is nothing that a downgrade minds unless it is what would be taken back.

@@ -3,7 +3,15 @@ import { digestOfHistory, recordedChecksums } from './adopt.js';
 import { rememberSchema } from './drift.js';
 import { findingsError, MigrationError, sqlStateOf } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
-import { renderClaimed, renderHistoryDelete, renderHistoryInsert, renderStamp, type Attempt, type History } from './history/index.js';
+import {
+  isOther,
+  renderClaimed,
+  renderHistoryDelete,
+  renderHistoryInsert,
+  renderStamp,
+  type Attempt,
+  type History,
+} from './history/index.js';
 import { renderPossession } from './lock.js';
 import { advisingForce, prove, withoutProof, type Expected, type Learn, type Proof } from './proof.js';
 import { readState } from './read-state.js';
@@ -86,7 +94,7 @@ class Stamp {
       return stampedOf(stamping, proof);
     }
     const claim = await locked.claim(history);
-    if (claim.applied.join('\n') !== state.applied.join('\n')) return await this.run(await locked.reread()); // knex ran in between
+    if (isOther(state.applied, claim.applied)) return await this.run(await locked.reread()); // knex ran in between
     await this.record(stamping, claim, { state, proof });
     return stampedOf(stamping, proof);
   }

@@ -120,6 +120,7 @@ export class Locked {
   /** What was taken back so far. */
   readonly reverted: AppliedMigration[] = [];
   private claimed: Claimed | undefined;
+  private released = false;
 
   constructor(
     place: Place,
@@ -188,12 +189,13 @@ export class Locked {
           : [inTransaction ? 'rollback;' : ''];
       await session.send([...unclaim, renderRelease(key, scope)].join('\n'));
     });
+    this.released = true;
   }
 
   /** The failure is what the caller must hear of: what goes wrong here is logged, and the next boot heals it. */
   async releaseFailed({ code: errorCode }: MigrationError, as: LockedWork<unknown>['onFailure'] = 'failed'): Promise<void> {
     const { call, session } = this;
-    if (session.wire.lost) return;
+    if (this.released || session.wire.lost) return;
     try {
       if (session.wire.status !== 'I') await session.send('rollback');
       const rolledBack = this.scope === 'xact' && this.applied.length + this.reverted.length === 0; // the claim went with the transaction

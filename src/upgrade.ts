@@ -4,7 +4,7 @@ import { runChecks } from './checks/index.js';
 import { describeDrift, rememberSchema } from './drift.js';
 import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
-import type { History } from './history/index.js';
+import { isOther, type History } from './history/index.js';
 import { nothingToDo, type Outcome } from './outcome.js';
 import { planUpgrade, selectPending, type Plan, type Target } from './plan.js';
 import type { Migration } from './source/index.js';
@@ -42,7 +42,10 @@ class Upgrade {
     const claim = await locked.claim(history);
     if (isOther(claim.applied, state.applied)) {
       // knex ran in between. A backup that is taken now would have the claim in it.
-      if (locked.backup !== undefined) throw outdated(locked.backup);
+      if (locked.backup !== undefined) {
+        await locked.release(locked.asBefore());
+        throw outdated(locked.backup);
+      }
       return await this.run(await locked.reread());
     }
     return await this.apply({ state, stamped, plan, claim }, history);
@@ -127,10 +130,6 @@ interface Work {
   readonly stamped: readonly Migration[];
   readonly plan: Plan;
   readonly claim: Claimed;
-}
-
-function isOther(one: readonly string[], other: readonly string[]): boolean {
-  return one.join('\n') !== other.join('\n');
 }
 
 function outdated(backup: string): MigrationError {

@@ -63,6 +63,11 @@ export async function claimHistory(request: ClaimRequest): Promise<Claim> {
   }
 }
 
+/** Whether a history is not the one that was read before: knex does not wait for our lock. */
+export function isOther(before: readonly string[], now: readonly string[]): boolean {
+  return before.join('\n') !== now.join('\n');
+}
+
 /** Knex was waited for without the advisory lock: that is to be taken again, and all that was read under it is old. */
 export class LockGivenUp extends Error {}
 

@@ -23,4 +23,4 @@ export {
   renderStamp,
   renderStatement,
 } from './journal-rows.js';
-export { claimHistory, LockGivenUp, renderClaimed, renderUnclaim, type Claim } from './claim.js';
+export { claimHistory, isOther, LockGivenUp, renderClaimed, renderUnclaim, type Claim } from './claim.js';

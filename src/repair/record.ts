@@ -1,6 +1,14 @@
 import { digestOfHistory, recordedChecksums } from '../adopt.js';
 import { tellSent, type ToldStatement } from '../apply/index.js';
-import { readStatements, renderHistoryInsert, renderRepair, type AttemptStatus, type History, type Tables } from '../history/index.js';
+import {
+  isOther,
+  readStatements,
+  renderHistoryInsert,
+  renderRepair,
+  type AttemptStatus,
+  type History,
+  type Tables,
+} from '../history/index.js';
 import { readState } from '../read-state.js';
 import type { Opened } from '../run-call.js';
 import type { Session } from '../session/index.js';
@@ -77,7 +85,7 @@ async function write(locked: Locked, request: RecordRequest, seen: Planned): Pro
   const { name, change, before, standing } = await plan(locked, locked.history, request);
   if (JSON.stringify([change, before]) !== JSON.stringify([seen.change, seen.before])) throw changedMeanwhile();
   const claim = await locked.claim(locked.history);
-  if (claim.applied.join('\n') !== standing.state.applied.join('\n')) throw changedMeanwhile(); // knex ran in between
+  if (isOther(standing.state.applied, claim.applied)) throw changedMeanwhile(); // knex ran in between
   const begin = session.wire.status === 'T' ? [] : ['begin isolation level read committed;'];
   await session.send(
     [

@@ -210,6 +210,21 @@ describe('a downgrade is confirmed', () => {
     expect(await contentsOf(database)).toEqual(atHead);
     expect(await ensureMigrated(options)).toMatchObject({ status: 'in-sync' });
   });
+
+  test('and refused when knex changes the history under its lock; no run has failed then', async () => {
+    const { database, options } = await makeProject();
+    await upgrade(options);
+    const remove = 'delete from knex_migrations where id = (select max(id) from knex_migrations)';
+    const run = async () => {
+      await database.query(remove);
+      return [];
+    };
+    const checks = [{ name: 'intruder', run }];
+    await expect(downgrade({ ...options, checks }, { target: { steps: 1 }, yes })).rejects.toMatchObject({ code: 'EM_PLAN_REFUSED' });
+    const sql = `select detail ->> 'state' as state, (select is_locked from knex_migrations_lock) as locked from knex_migrations_journal where kind = 'owner'`;
+    expect(await database.query(sql)).toEqual([{ state: 'clear', locked: 0 }]);
+    expect(await contentsOf(database)).toMatchObject({ notes: 'notes', history: names.slice(0, 3) });
+  });
 });
 
 test('a downgrade waits for a boot that holds the lock, and says so', async () => {
