@@ -44,10 +44,10 @@ function adoptedOf({ state, migrations }: Adoption): { name: string; checksum: s
 }
 
 /** What the owner row keeps after a run; see {@link digestOfHistory}. */
-export function digestAfter(adoption: Adoption, plan: Plan | undefined, names: readonly string[]): Pick<Owner, 'digest' | 'unknown'> {
+export function digestAfter(adoption: Adoption, plan: Plan, names: readonly string[]): Pick<Owner, 'digest' | 'unknown'> {
   const recorded = recordedChecksums(adoption.state.journal);
-  if (plan) for (const { name, checksum } of [...adoptedOf(adoption), ...adoption.stamped]) recorded.set(migrationId(name), checksum);
-  for (const { migration } of plan?.steps ?? []) recorded.set(migration.id, migration.checksum);
+  for (const { name, checksum } of [...adoptedOf(adoption), ...adoption.stamped]) recorded.set(migrationId(name), checksum);
+  for (const { migration } of plan.steps) recorded.set(migration.id, migration.checksum);
   return digestOfHistory(names, recorded);
 }
 

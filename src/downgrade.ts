@@ -5,7 +5,8 @@ import { describeDrift, rememberSchema } from './drift.js';
 import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
 import { isOther } from './history/index.js';
-import { outcomeOf, type Outcome } from './outcome.js';
+import { settleLastRun } from './last-run.js';
+import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
 import { planDowngrade, selectApplied, type Plan, type Target } from './plan.js';
 import { migrationId, type LoadedMigration, type Migration } from './source/index.js';
 import type { State } from './state.js';
@@ -42,6 +43,10 @@ export async function downgrade(locked: Locked, { target, confirmed, losses }: D
   const plan = await check(locked, state, target);
   const names = plan.steps.map(({ name }) => name);
   if (isOther(confirmed, names)) throw changedMeanwhile();
+  if (names.length === 0) {
+    await settleLastRun(locked, state, locked.history);
+    return nothingToDo(locked.call, state);
+  }
   const claim = await locked.claim(locked.history);
   if (isOther(state.applied, claim.applied)) {
     await locked.release(locked.asBefore()); // no run has begun that could have failed

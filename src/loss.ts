@@ -3,7 +3,7 @@ import { captureMigration } from './capture/index.js';
 import { sqlStateOf } from './errors.js';
 import type { Finding } from './finding.js';
 import type { Step } from './plan.js';
-import type { Session } from './session/index.js';
+import { renderSettings, type Session } from './session/index.js';
 import { findDropped, type Dropped } from './source/index.js';
 import { identifier, qualified } from './sql.js';
 
@@ -52,7 +52,7 @@ export interface Loss {
   /** `table "public"."orders"`, `column "public"."orders"."total"`, `rows of "public"."orders"`. */
   readonly what: string;
   readonly rowCount: number;
-  /** The count is the server's estimate, since the table is large, or this role may not read it. */
+  /** The count is the server's estimate, since the table is large or locked, or this role may not read it. */
   readonly estimated: boolean;
 }
 
@@ -107,14 +107,19 @@ async function readRows(session: Session, { kind, schema, table, column, pages, 
   const what = kind === 'rows' ? `rows of ${name}` : column === null ? `table ${name}` : `column ${name}.${identifier(column)}`;
   if (pages > countedPages || !readable) return { what, rowCount: Math.round(estimate), estimated: true };
   const filled = column === null ? '*' : identifier(column);
-  return { what, rowCount: await countRows(session, name, filled), estimated: false };
+  const count = await countRows(session, name, filled);
+  return count === 'locked' ? { what, rowCount: Math.round(estimate), estimated: true } : { what, rowCount: count, estimated: false };
 }
 
-async function countRows(session: Session, table: string, filled: string): Promise<number> {
+// In a transaction of its own, for a bound on the wait: nobody has been told yet that there is one.
+async function countRows(session: Session, table: string, filled: string): Promise<number | 'locked'> {
+  const count = `select pg_catalog.count(${filled})::float8 as count from ${table};`;
   try {
-    const [row] = await session.query<{ count: number }>(`select pg_catalog.count(${filled})::float8 as count from ${table}`);
-    return row?.count ?? 0;
+    const { results } = await session.send(`begin read only; ${renderSettings([['lock_timeout', '1000']], 'local')} ${count} commit;`);
+    return (results[2]?.rows[0] as { count: number }).count;
   } catch (error) {
+    if (!session.wire.lost) await session.send('rollback');
+    if (sqlStateOf(error) === '55P03') return 'locked';
     if (/^(42P01|42703|3F000)$/.test(sqlStateOf(error) ?? '')) return 0; // dropped meanwhile, by another downgrade maybe
     throw error;
   }

@@ -12,6 +12,7 @@ import {
   type Attempt,
   type History,
 } from './history/index.js';
+import { settleLastRun } from './last-run.js';
 import { renderPossession } from './lock.js';
 import { advisingForce, prove, withoutProof, type Expected, type Learn, type Proof } from './proof.js';
 import { readState } from './read-state.js';
@@ -90,7 +91,9 @@ class Stamp {
     const stamping = planned(locked, request, state);
     const proof = await this.prove(stamping, history);
     if (changesNothing(stamping)) {
-      await locked.release(locked.asBefore()); // it may have been claimed: for what knex has recorded meanwhile
+      if (state.settled)
+        await locked.release(locked.asBefore()); // it may have been claimed: for what knex has recorded meanwhile
+      else await settleLastRun(locked, state, history);
       return stampedOf(stamping, proof);
     }
     const claim = await locked.claim(history);

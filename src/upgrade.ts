@@ -5,6 +5,7 @@ import { describeDrift, rememberSchema } from './drift.js';
 import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
 import { isOther, type History } from './history/index.js';
+import { settleLastRun } from './last-run.js';
 import { nothingToDo, type Outcome } from './outcome.js';
 import { planUpgrade, selectPending, type Plan, type Target } from './plan.js';
 import type { Migration } from './source/index.js';
@@ -36,7 +37,10 @@ class Upgrade {
     const stamped = baselineOf(locked.call.config, state, locked.migrations);
     locked.refuse('EM_OUT_OF_SYNC', 'the database does not match this code', withoutUnmanaged(state.findings, stamped));
     const pending = selectPending(this.target, state, locked.migrations).filter((migration) => !stamped.includes(migration));
-    if (pending.length === 0 && stamped.length === 0) return await this.settle(state, history);
+    if (pending.length === 0 && stamped.length === 0) {
+      await settleLastRun(locked, state, history);
+      return nothingToDo(locked.call, state);
+    }
     const plan = await this.check(history, pending, state);
     if (pending.length > 0 && (await this.backUp(state, history)) === 'outdated') return await this.run(await locked.reread());
     const claim = await locked.claim(history);
@@ -103,20 +107,6 @@ class Upgrade {
     const { call, session, tables } = this.locked;
     const findings = await call.report.phase('verify', () => verifyRun({ call, before, session, tables, expected }));
     this.locked.refuse('EM_VERIFY_FAILED', 'the migrations ran, and this is wrong now', findings);
-  }
-
-  // Nothing to apply: the last run failed after its last migration, or died before it could say that all is well.
-  private async settle(state: FullState, history: History): Promise<Outcome> {
-    const { locked } = this;
-    if (state.settled) {
-      await locked.release();
-    } else {
-      const claim = await locked.claim(history);
-      await this.verify(claim, claim.applied);
-      const digest = digestAfter(this.adoptionOf(state, []), undefined, claim.applied);
-      await locked.release({ state: 'clear', before: undefined, ...digest });
-    }
-    return nothingToDo(locked.call, state);
   }
 
   private adoptionOf(state: FullState, stamped: readonly Migration[]): Adoption {

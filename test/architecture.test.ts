@@ -22,6 +22,7 @@ const floors = [
   'run-call',
   'pooler',
   'under-lock',
+  'last-run',
   'upgrade downgrade repair preflight',
   'migrate',
   'replay',

@@ -60,6 +60,14 @@ test('a large table is not counted: the estimate of the server has to do', async
   expect(await lossOf(database, ['drop table orders'])).toEqual(['table "public"."orders": about 5000000']);
 });
 
+test('a table that somebody has locked is not waited for: the estimate has to do', async () => {
+  const database = await makeShop();
+  await database.query('analyze orders');
+  const other = await database.connect();
+  await other.query('begin; lock table orders in access exclusive mode');
+  expect(await lossOf(database, ['drop table orders'])).toEqual(['table "public"."orders": about 3']);
+});
+
 test('it only reads: a role with SELECT in read-only transactions is enough', async () => {
   const database = await makeShop();
   const role = await database.createRole();

@@ -37,10 +37,10 @@ export async function downgrade(options: Options, { target, ...asking }: Downgra
     await using opened = await openDatabase(call);
     const state = await readState(opened);
     const undone = await loadUndone(opened, target, state);
-    if (undone.length === 0) return nothingToDo(call, state);
+    if (undone.length === 0 && state.settled) return nothingToDo(call, state);
     const losses = await describeLoss(opened, stepsOf(call, undone));
     const names = undone.map(({ name }) => name);
-    await confirmed(call, { database: opened.history.facts.database, undone: names, losses }, asking);
+    if (names.length > 0) await confirmed(call, { database: opened.history.facts.database, undone: names, losses }, asking);
     return await underLock(opened, { work: async (locked) => await takeBack(locked, { target, confirmed: names, losses }) });
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { downgrade, history, upgrade, type Target } from '../../src/commands/index.js';
+import { downgrade, history, status, upgrade, type Target } from '../../src/commands/index.js';
 import { ensureMigrated, type Options } from '../../src/index.js';
 import { poll, startBoot } from '../support/boot.js';
 import { runKnex } from '../support/knex-cli.js';
@@ -92,6 +92,19 @@ describe('downgrade', () => {
       message: expect.stringContaining('04_notes.up.sql') as string,
     });
     expect(await contentsOf(database)).toEqual(atHead);
+  });
+
+  test('that has nothing to take back settles what a run that died has left, as a boot does', async () => {
+    const { database, options } = await makeProject();
+    await upgrade(options);
+    await database.query('update knex_migrations_lock set is_locked = 1');
+    await database.query(
+      `update knex_migrations_journal set detail = detail || jsonb_build_object('state', 'active', 'flag', (select xmin::text from knex_migrations_lock)) where kind = 'owner'`,
+    );
+    expect(await status(options)).toMatchObject({ inSync: false });
+    expect(await downgrade(options, { target: { to: names[3] }, yes })).toMatchObject({ status: 'in-sync', applied: [] });
+    expect(await contentsOf(database)).toEqual(atHead);
+    expect(await status(options)).toMatchObject({ inSync: true });
   });
 
   test('at base has nothing to take back', async () => {
