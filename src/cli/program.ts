@@ -37,7 +37,9 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? 0 : invalidUsage; // commander has told what is wrong with the words, or shown the help
+    if (error.exitCode === 0) return 0; // it has shown the help
+    if (args.includes('--json')) printError(unusable(error), terminal.stdout); // and what is wrong with the words stands on stderr
+    return invalidUsage;
   }
 }
 
@@ -86,7 +88,7 @@ async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): 
   } catch (error) {
     progress.end();
     if (!isMigrationError(error)) throw error;
-    if (json) stdout.write(`${JSON.stringify({ error: errorFields(error) }, undefined, 2)}\n`);
+    if (json) printError(error, stdout);
     else stderr.write(`${screenOf(stderr).style('red', error.code)}: ${error.message}\n`);
     return error.exitCode;
   }
@@ -112,6 +114,15 @@ function refuseEmpty({ flags }: Pick<Input, 'flags'>): void {
 
 function jsonOf({ result }: Told): string {
   return JSON.stringify(result, undefined, 2);
+}
+
+function unusable({ message }: CommanderError): MigrationError {
+  const remedy = 'Correct the command line: `ensure-migrated --help` lists the verbs. Nothing was changed.';
+  return new MigrationError('EM_CONFIG_INVALID', message.replace(/^error: /, ''), { remedy });
+}
+
+function printError(error: MigrationError, stdout: NodeJS.WriteStream): void {
+  stdout.write(`${JSON.stringify({ error: errorFields(error) }, undefined, 2)}\n`);
 }
 
 function errorFields({ code, message, remedy, retryable, findings, outcome }: MigrationError) {
