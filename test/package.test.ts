@@ -33,6 +33,19 @@ test('an ES module imports it', async () => {
   await expect(run(process.execPath, ['main.js'], { cwd: project })).resolves.toEqual({ stdout: 'function\n', stderr: '' });
 });
 
+test('its command line runs, in a project of either kind, and so do the functions behind it', async () => {
+  for (const type of ['module', 'commonjs']) {
+    const project = await install(`cli-${type}`, { type });
+    const { bin: file } = JSON.parse(await readFile(path.join(project, 'node_modules/ensure-migrated/package.json'), 'utf8')) as {
+      bin: string;
+    };
+    const command = path.join(project, 'node_modules/ensure-migrated', file);
+    expect((await run(process.execPath, [command, 'init', '--json'], { cwd: project })).stdout).toContain('ensure-migrated.config');
+    await writeFile(path.join(project, 'verbs.mjs'), `import { status } from 'ensure-migrated/commands';\nconsole.log(typeof status);`);
+    await expect(run(process.execPath, ['verbs.mjs'], { cwd: project })).resolves.toEqual({ stdout: 'function\n', stderr: '' });
+  }
+});
+
 test('a CommonJS module requires it', async () => {
   const project = await install('cjs', {});
   await writeFile(path.join(project, 'main.js'), `console.log(typeof require('ensure-migrated').ensureMigrated);`);
