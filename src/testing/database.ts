@@ -1,0 +1,116 @@
+import type { Knex } from 'knex';
+import type pg from 'pg';
+import { MigrationError } from '../errors.js';
+import { identifier, literal } from '../sql.js';
+import { openClients, type Clients } from './clients.js';
+import type { Desk } from './desk.js';
+import { dropDatabase } from './drop.js';
+import { describeLeak, readLeaks, type OnLeak } from './leaks.js';
+import { openLink, type Link } from './link.js';
+import { restore, type Baseline, type Restored } from './restore.js';
+import { keptMark } from './sweep.js';
+
+/** How a database was brought back: it had not been changed, rows and sequences were put back, or it was made anew. */
+export type Reset = 'untouched' | 'mended' | 'renewed';
+
+/** A database of one test, or of one worker that resets it between its tests. */
+export interface TestDatabase extends AsyncDisposable {
+  readonly name: string;
+  /** For the code under test: any number of connections and transactions. Stays the same over resets. */
+  readonly url: string;
+  /** Made on first use, ended by `release`. */
+  readonly pool: pg.Pool;
+  /** Made on first use, ended by `release`. Of the project's own configuration where the harness was given a knex. */
+  readonly knex: Knex;
+  /**
+   * Brings it back to what it was when it was acquired, whatever happened in it. Ends what was left open. When an object, a right or a
+   * setting was changed, it is dropped and copied anew, and idle connections of the application are cut. Throws EM_TEST_LEAK where
+   * `onLeak` is `error`.
+   */
+  reset(): Promise<Reset>;
+  /** Leaves it on the server when it is released, for a person to look at, and gives its URL. An embedded server ends with its process. */
+  keep(): Promise<string>;
+  /** Ends `pool` and `knex`, and drops it. */
+  release(): Promise<void>;
+}
+
+export interface DatabaseRequest {
+  readonly desk: Desk;
+  readonly name: string;
+  /** Makes it: called at once, and after each test that has changed more than rows. */
+  readonly make: () => Promise<void>;
+  /** How it is when it was just made; undefined where it has to be made anew each time. */
+  readonly learn: (link: Link) => Promise<Baseline | undefined>;
+  readonly onLeak: OnLeak;
+  /** Whose configuration `knex` takes. */
+  readonly knex: Knex | undefined;
+}
+
+/** Makes a database and keeps one connection to it for as long as it is not released. */
+export async function openDatabase(request: DatabaseRequest): Promise<TestDatabase> {
+  const { desk, name, knex } = request;
+  const url = desk.urlOf(name);
+  const clients = openClients(url, knex);
+  let place = await makePlace(request);
+  let isKept = false;
+  const release = async () => {
+    await clients.destroy();
+    await place.link.close();
+    if (!isKept) await dropDatabase(desk, name);
+  };
+  return {
+    name,
+    url,
+    get pool() {
+      return clients.pool;
+    },
+    get knex() {
+      return clients.knex;
+    },
+    reset: async () => {
+      await clients.clean();
+      const { how, leaks } = await bringBack(place);
+      if (how === 'beyond') place = await renew(request, place, clients);
+      if (leaks.length > 0) tellLeaks(request.onLeak, name, leaks.map(describeLeak));
+      return how === 'beyond' ? 'renewed' : how;
+    },
+    keep: async () => {
+      isKept = true;
+      await desk.link.query(`comment on database ${identifier(name)} is ${literal(`${keptMark}${new Date().toISOString()}`)}`);
+      return url;
+    },
+    release,
+    [Symbol.asyncDispose]: release,
+  };
+}
+
+/** The database as it was just made, and a connection to it. */
+interface Place {
+  readonly link: Link;
+  readonly baseline: Baseline | undefined;
+}
+
+// Somebody may hold a table: then his session is looked for, and ended.
+async function makePlace({ desk, name, make, learn }: DatabaseRequest): Promise<Place> {
+  await make();
+  const link = await openLink(desk.urlOf(name));
+  await link.query(`select set_config('lock_timeout', '200ms', false)`);
+  return { link, baseline: await learn(link) };
+}
+
+async function bringBack({ link, baseline }: Place): Promise<Restored> {
+  return baseline === undefined ? { how: 'beyond', leaks: await readLeaks(link) } : await restore(link, baseline);
+}
+
+async function renew(request: DatabaseRequest, { link }: Place, clients: Clients): Promise<Place> {
+  await clients.renew();
+  await link.close();
+  await dropDatabase(request.desk, request.name);
+  return await makePlace(request);
+}
+
+function tellLeaks(onLeak: OnLeak, database: string, leaks: readonly string[]): void {
+  const message = `a test has left open in the database ${database}:\n  ${leaks.join('\n  ')}`;
+  if (onLeak === 'error') throw new MigrationError('EM_TEST_LEAK', message);
+  if (onLeak === 'warn') process.emitWarning(message, { type: 'TestLeak' });
+}

@@ -1,0 +1,6 @@
+/** Test databases for any runner. */
+export { startTestDatabases, type Harness, type TestDatabasesOptions } from './harness.js';
+export type { Reset, TestDatabase } from './database.js';
+export type { OnLeak } from './leaks.js';
+export type { Seed } from './seed.js';
+export { resetSchema, type ResetSchemaOptions } from './reset-schema.js';
