@@ -1,0 +1,62 @@
+import type { Knex } from 'knex';
+import type { TestDatabase } from './database.js';
+import { openGuest, type Guest, type Ticket } from './ticket.js';
+
+/** A worker's databases: one for each name, and more for tests that run at once. */
+export interface Lanes {
+  /** The worker's own, reset: made on first use. */
+  take(name: string): Promise<TestDatabase>;
+  /** One for a single test. */
+  takeAlone(name: string): Promise<TestDatabase>;
+  /** Keeps it for a person to look at, and gives its URL; the next test of its lane has another. */
+  keep(db: TestDatabase): Promise<string>;
+  readonly ticketOf: (name: string) => Ticket;
+  close(): Promise<void>;
+}
+
+export interface LanesRequest {
+  readonly ticketOf: (name: string) => Ticket;
+  /** Loads the knex whose configuration `db.knex` takes. */
+  readonly knexOf: (ticket: Ticket) => Promise<Knex | undefined>;
+}
+
+/** Opens nothing until it is asked. */
+export function openLanes({ ticketOf, knexOf }: LanesRequest): Lanes {
+  const guests = new Map<string, Promise<Guest>>();
+  const lanes = new Map<string, Promise<TestDatabase>>();
+  const guestOf = async (name: string): Promise<Guest> => {
+    const open = async () => await openGuest(ticketOf(name), await knexOf(ticketOf(name)));
+    return await remember(guests, name, open);
+  };
+  const takeAlone = async (name: string) => await (await guestOf(name)).acquire();
+  return {
+    ticketOf,
+    takeAlone,
+    take: async (name) => {
+      const isNew = !lanes.has(name);
+      const db = await remember(lanes, name, async () => await takeAlone(name));
+      if (!isNew) await db.reset();
+      return db;
+    },
+    keep: async (db) => {
+      for (const [name, lane] of lanes) if ((await lane) === db) lanes.delete(name);
+      const url = await db.keep();
+      await db.release();
+      return url;
+    },
+    close: async () => {
+      for (const lane of lanes.values()) await (await lane).release();
+      for (const guest of guests.values()) await (await guest).close();
+    },
+  };
+}
+
+// What failed is tried again by the next test.
+async function remember<T>(known: Map<string, Promise<T>>, name: string, open: () => Promise<T>): Promise<T> {
+  const opening = known.get(name) ?? open();
+  known.set(name, opening);
+  return await opening.catch((error: unknown) => {
+    known.delete(name);
+    throw error;
+  });
+}

