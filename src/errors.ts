@@ -45,6 +45,7 @@ export const errorTable = {
     exit: 78,
     remedy: 'Let the test end its transactions, release its clients and its locks. What it left open has been ended.',
   },
+  EM_TEST_NOT_KILLED: { exit: 78, remedy: 'Name an event that this boot comes to; docs/api.md lists them.' },
   EM_RESET_REFUSED: { exit: 78, remedy: 'Name a database that holds nothing but test data. Nothing was changed.' },
   EM_MIGRATION_FAILED: { exit: 78, remedy: 'Correct the migration and start the service again.' },
   EM_TRANSACTION_BROKEN: { exit: 78, remedy: 'Leave commit and rollback to ensure-migrated, and let failed statements throw.' },

@@ -1,4 +1,7 @@
 import { upgrade } from '../commands/index.js';
+import { MigrationError } from '../errors.js';
+import type { Finding } from '../finding.js';
+import { bootAtOnce, type Boot, type BootTask } from './boots.js';
 import type { TestDatabase } from './database.js';
 import { openDesk, type Desk } from './desk.js';
 import type { OnLeak } from './leaks.js';
@@ -8,6 +11,7 @@ import { readSeed, type Seed } from './seed.js';
 import { openServer, type ServerOptions, type TestServer } from './server.js';
 import { sweep, sweepOwn } from './sweep.js';
 import { prepareTemplate } from './template.js';
+import { upDownUp } from './up-down-up.js';
 import { learnOnce, openClone, openOwn, type Workshop } from './workshop.js';
 
 /** What `startTestDatabases` can be asked. Nothing has to be given: `./migrations`, and an embedded PostgreSQL. */
@@ -30,8 +34,30 @@ export interface Harness extends AsyncDisposable {
   empty(): Promise<TestDatabase>;
   /** A database at this revision: the name of a migration, or a part of it that only one has. */
   at(revision: string): Promise<TestDatabase>;
+  /**
+   * Runs each migration up, down and up again, and gives a finding for each object that is not what it was. Expect none:
+   * `migration-down-differs`, `migration-up-differs`, and `migration-no-down`, which is a warning.
+   */
+  upDownUp(): Promise<readonly Finding[]>;
+  /** Lets `count` processes boot at once on one database, empty or at a revision. One should migrate, and the others find it in sync. */
+  raceBoot(count: number, start?: StartingPoint): Promise<Booted>;
+  /**
+   * Lets a process boot that is killed, as by kill -9, at the `n`-th event of this name (`step.applied`, `lock.taken`; docs/api.md, "Events"), and gives what
+   * is left: what does the next boot make of it? Throws EM_TEST_NOT_KILLED where the event was not seen.
+   */
+  killAt(phase: string, n?: number, start?: StartingPoint): Promise<Booted>;
   /** Drops all databases of this run but those that are kept, and ends an embedded server. */
   stop(): Promise<void>;
+}
+
+/** Where a boot begins: in an empty database, or at a revision. */
+export interface StartingPoint {
+  readonly at?: string | undefined;
+}
+
+export interface Booted {
+  readonly db: TestDatabase;
+  readonly boots: readonly Boot[];
 }
 
 /**
@@ -40,13 +66,34 @@ export interface Harness extends AsyncDisposable {
  */
 export async function startTestDatabases(options: TestDatabasesOptions = {}): Promise<Harness> {
   const run = await startRun(options);
+  const { project, workshop } = run;
+  const empty = async () => await openOwn(workshop, async (url) => await prepareEmpty(project, url));
+  const at = async (revision: string) => await openOwn(workshop, async (url) => await migrateTo(project, url, revision));
+  const boot = async (count: number, start: StartingPoint | undefined, kill?: BootTask['kill']): Promise<Booted> => {
+    const db = await (start?.at === undefined ? empty() : at(start.at));
+    return { db, boots: await bootAtOnce({ options: await project.optionsOf(db.url), ...(kill && { kill }) }, count) };
+  };
   return {
-    acquire: async () => await openClone(run.workshop),
-    empty: async () => await openOwn(run.workshop, async (url) => await prepareEmpty(run.project, url)),
-    at: async (revision) => await openOwn(run.workshop, async (url) => await migrateTo(run.project, url, revision)),
+    acquire: async () => await openClone(workshop),
+    empty,
+    at,
+    upDownUp: async () => {
+      await using db = await empty();
+      return await upDownUp(project, db.url);
+    },
+    raceBoot: async (count, start) => await boot(count, start),
+    killAt: async (phase, n = 1, start) => {
+      const booted = await boot(1, start, { phase, n });
+      if (booted.boots[0]?.is !== 'killed') throw notKilled(phase, n);
+      return booted;
+    },
     stop: run.stop,
     [Symbol.asyncDispose]: run.stop,
   };
+}
+
+function notKilled(phase: string, n: number): MigrationError {
+  return new MigrationError('EM_TEST_NOT_KILLED', `the process has booted, or failed, without a ${phase} for the time ${n}`);
 }
 
 /** A run of tests: its lock is held, its template is there. */

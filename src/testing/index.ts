@@ -1,5 +1,6 @@
 /** Test databases for any runner. */
-export { startTestDatabases, type Harness, type TestDatabasesOptions } from './harness.js';
+export { startTestDatabases, type Booted, type Harness, type StartingPoint, type TestDatabasesOptions } from './harness.js';
+export type { Boot } from './boots.js';
 export type { Reset, TestDatabase } from './database.js';
 export type { OnLeak } from './leaks.js';
 export type { Seed } from './seed.js';
