@@ -50,10 +50,13 @@ export async function connectLink(config: PgConfig): Promise<Link> {
   client.on('error', () => undefined); // the next query says so
   await client.connect();
   let running = 0;
+  let last: Promise<unknown> = Promise.resolve();
   const holding = async <T>(work: () => Promise<T>): Promise<T> => {
     if (running++ === 0) client.ref();
+    const turn = last.then(work, work); // pg wants one query at a time
+    last = turn.catch(() => undefined);
     try {
-      return await work();
+      return await turn;
     } finally {
       if (--running === 0) client.unref();
     }

@@ -93,14 +93,14 @@ async function fill({ project, seed, tell }: TemplateRequest, url: string): Prom
 
 // All that may change what stands in the template. Migrations of which nothing can be known are built anew by each run.
 async function hashOf({ desk, project, seed, key }: TemplateRequest): Promise<string> {
-  const { migrations, transaction, application } = project.config;
+  const { migrations, transaction } = project.config;
   const { tableName, schemaName, disableTransactions } = migrations;
   const extensions = await desk.link.query('select name, default_version from pg_catalog.pg_available_extensions order by name');
   const parts = [
     desk.facts.serverVersion,
     version(),
     project.migrations.map(({ name, checksum }) => [name, checksum ?? desk.run]),
-    [tableName, schemaName, disableTransactions, transaction, application.name],
+    [tableName, schemaName, disableTransactions, transaction],
     extensions,
     seed?.identity,
     key,

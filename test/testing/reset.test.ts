@@ -130,7 +130,16 @@ describe.each([15, 18])('on PostgreSQL %i', (major) => {
   });
 });
 
-test('what a test leaves open is told, with its last query, in a warning or as an error', async () => {
+test('what a test leaves open is told in a warning', async () => {
+  const { harness } = await startHarness();
+  const db = await harness.acquire();
+  await (await db.pool.connect()).query(`begin; ${ada}`);
+  const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+  expect(await db.reset()).toBe('mended');
+  expect(await warned).toMatchObject({ name: 'TestLeak' });
+});
+
+test('what a test leaves open is an error where that is wished, with its last query', async () => {
   const { harness } = await startHarness({ onLeak: 'error' });
   const db = await harness.acquire();
   const client = await db.pool.connect();

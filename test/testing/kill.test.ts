@@ -1,0 +1,83 @@
+import { existsSync, readdirSync } from 'node:fs';
+import os from 'node:os';
+import { expect, test } from 'vitest';
+import { startTestDatabases } from '../../src/testing/index.js';
+import { makeDirectory } from '../support/directories.js';
+import { startCode } from '../support/process.js';
+import { createDatabase } from '../support/servers.js';
+import { files, ours } from './fixture.js';
+
+/** A runner of tests that kills itself, as by kill -9, when it comes to this phase. */
+function startRunner(options: object, phase: string) {
+  return startCode(`
+    import { startTestDatabases } from './dist/testing/index.js';
+    const reached = (phase) => { if (phase === ${JSON.stringify(phase)}) process.kill(process.pid, 'SIGKILL'); };
+    const harness = await startTestDatabases({ ...${JSON.stringify(options)}, onLeak: 'end', onPhase: reached });
+    const [db] = await Promise.all([harness.acquire(), harness.acquire(), harness.empty()]);
+    reached('acquired');
+    await db.pool.query("insert into people (name) values ('Ada')");
+    const mending = db.reset();
+    setImmediate(() => reached('mending'));
+    await mending;
+    await db.pool.query('begin; create table more (); prepare transaction ' + "'" + db.name + "'");
+    reached('prepared');
+    await db.pool.query('create table others ()');
+    const renewing = db.reset();
+    setTimeout(() => reached('renewing'), 15);
+    await renewing;
+    console.log(JSON.stringify({ event: 'up', url: db.url }));
+    const stopping = harness.stop();
+    setTimeout(() => reached('stopping'), 5);
+    await stopping;`);
+}
+
+const phases = ['sweep.started', 'template.building', 'template.migrated', 'template.sealing', 'template.ready', 'run.ready'];
+const later = ['acquired', 'mending', 'prepared', 'renewing', 'stopping'];
+
+test.each([...phases, ...later])('a runner that is killed at %s leaves no database that the next start does not drop', async (phase) => {
+  const maintenance = await createDatabase();
+  const migrations = await makeDirectory(files);
+  expect(await startRunner({ migrations, url: maintenance.url }, phase).ended).toMatchObject({ signal: 'SIGKILL', stderr: '' });
+  const next = await startTestDatabases({ migrations, url: maintenance.url });
+  const db = await next.acquire();
+  expect(await ours(maintenance)).toEqual([db.name, expect.stringMatching(/^em_t_/)]);
+  expect((await db.pool.query('select from countries')).rowCount).toBe(3);
+  await next.stop();
+  expect(await ours(maintenance)).toEqual([expect.stringMatching(/^em_t_/)]);
+});
+
+test('the databases of a run that is alive are nobody else’s to drop', async () => {
+  const maintenance = await createDatabase();
+  const migrations = await makeDirectory(files);
+  const first = await startTestDatabases({ migrations, url: maintenance.url });
+  const db = await first.acquire();
+  await (await startTestDatabases({ migrations, url: maintenance.url })).stop();
+  expect((await db.pool.query('select from countries')).rowCount).toBe(3);
+  await first.stop();
+});
+
+test('a database with the name of ours and no mark of ours is left alone', async () => {
+  const maintenance = await createDatabase();
+  const [row] = await maintenance.query('select oid from pg_database where datname = current_database()');
+  const name = `em_c_${row?.['oid']}_0123456789ab_cdef01`;
+  await maintenance.query(`create database ${name}`);
+  await (await startTestDatabases({ migrations: await makeDirectory(files), url: maintenance.url })).stop();
+  expect(await ours(maintenance)).toContain(name);
+  await maintenance.query(`drop database ${name}`);
+});
+
+test.each(['template.building', 'acquired', 'renewing'])(
+  'a runner that is killed at %s takes its embedded server and its directory along',
+  async (phase) => {
+    const before = servers();
+    const runner = startRunner({ migrations: await makeDirectory(files), postgres: 18 }, phase);
+    expect(await runner.ended).toMatchObject({ signal: 'SIGKILL' });
+    await expect.poll(() => servers().filter((each) => !before.includes(each)), { timeout: 5_000, interval: 20 }).toEqual([]);
+  },
+);
+
+function servers(): string[] {
+  return ['/dev/shm', os.tmpdir()].flatMap((place) =>
+    existsSync(place) ? readdirSync(place).flatMap((name) => (name.startsWith('em-pg-') ? [`${place}/${name}`] : [])) : [],
+  );
+}
