@@ -143,6 +143,7 @@ export async function openWorkshop(desk: Desk, options: TestDatabasesOptions): P
 async function stop(desk: Desk, server: TestServer): Promise<void> {
   try {
     await sweepOwn(desk);
+    await sweep(desk); // a run that died a moment before we started may have had a statement under way, and held its lock until that ended
   } finally {
     await desk.link.close();
     await server.remove();

@@ -32,12 +32,15 @@ function startRunner(options: object, phase: string) {
 }
 
 const phases = ['sweep.started', 'template.building', 'template.migrated', 'template.sealing', 'template.ready', 'run.ready'];
+const sessions = `select from pg_stat_activity where datname = current_database() and application_name = 'ensure-migrated/testing'`;
 const later = ['acquired', 'mending', 'prepared', 'renewing', 'stopping'];
 
 test.each([...phases, ...later])('a runner that is killed at %s leaves no database that the next start does not drop', async (phase) => {
   const maintenance = await createDatabase();
   const migrations = await makeDirectory(files);
   expect(await startRunner({ migrations, url: maintenance.url }, phase).ended).toMatchObject({ signal: 'SIGKILL', stderr: '' });
+  // The server may be in the middle of a statement for it, and ends its session after that.
+  await expect.poll(async () => await maintenance.query(sessions), { timeout: 10_000, interval: 20 }).toEqual([]);
   const next = await startTestDatabases({ migrations, url: maintenance.url });
   const db = await next.acquire();
   expect(await ours(maintenance)).toEqual([db.name, expect.stringMatching(/^em_t_/)]);
