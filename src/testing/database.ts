@@ -7,7 +7,7 @@ import type { Desk } from './desk.js';
 import { dropDatabase } from './drop.js';
 import { describeLeak, readLeaks, type OnLeak } from './leaks.js';
 import { openLink, type Link } from './link.js';
-import { restore, type Baseline, type Restored } from './restore.js';
+import { restore, type Baseline, type Restored, type Restoring } from './restore.js';
 import { keptMark } from './sweep.js';
 
 /** How a database was brought back: it had not been changed, rows and sequences were put back, or it was made anew. */
@@ -55,7 +55,7 @@ export async function openDatabase(request: DatabaseRequest): Promise<TestDataba
   let isKept = false;
   const release = async () => {
     await clients.destroy();
-    await place.link.close();
+    await place.close();
     if (!isKept) await dropDatabase(desk, name);
   };
   return {
@@ -84,27 +84,36 @@ export async function openDatabase(request: DatabaseRequest): Promise<TestDataba
   };
 }
 
-/** The database as it was just made, and a connection to it. */
-interface Place {
-  readonly link: Link;
+/** The database as it was just made, and the connections to it. */
+interface Place extends Restoring {
   readonly baseline: Baseline | undefined;
+  close(): Promise<void>;
 }
 
-// Somebody may hold a table: then his session is looked for, and ended.
 async function makePlace({ desk, name, make, learn }: DatabaseRequest): Promise<Place> {
   await make();
-  const link = await openLink(desk.urlOf(name));
-  await link.query(`select set_config('lock_timeout', '200ms', false)`);
-  return { link, baseline: await learn(link) };
+  const url = desk.urlOf(name);
+  const link = await openLink(url);
+  await link.query(`select set_config('lock_timeout', '200ms', false)`); // somebody may hold a table: his session is looked for then, and ended
+  let mender: Promise<Link> | undefined;
+  return {
+    link,
+    baseline: await learn(link),
+    openMender: async () => await (mender ??= openLink(url)),
+    close: async () => {
+      await (await mender)?.close();
+      await link.close();
+    },
+  };
 }
 
-async function bringBack({ link, baseline }: Place): Promise<Restored> {
-  return baseline === undefined ? { how: 'beyond', leaks: await readLeaks(link) } : await restore(link, baseline);
+async function bringBack({ baseline, ...place }: Place): Promise<Restored> {
+  return baseline === undefined ? { how: 'beyond', leaks: await readLeaks(place.link) } : await restore(place, baseline);
 }
 
-async function renew(request: DatabaseRequest, { link }: Place, clients: Clients): Promise<Place> {
+async function renew(request: DatabaseRequest, place: Place, clients: Clients): Promise<Place> {
   await clients.renew();
-  await link.close();
+  await place.close();
   await dropDatabase(request.desk, request.name);
   return await makePlace(request);
 }

@@ -18,12 +18,19 @@ export interface Restored {
   readonly leaks: readonly Leak[];
 }
 
+/** The connections that a database is restored by. */
+export interface Restoring {
+  readonly link: Link;
+  /** Another one, kept: whoever sets session_replication_role loses all plans, and that of the detection takes longer to make than to run. */
+  openMender(): Promise<Link>;
+}
+
 /**
  * Brings a database back to what the copy was: ends what a test has left open, asks in one round trip what differs, and puts rows and
  * sequences back. Nothing of the harness is in the database, neither before nor after. Where an object, a right or a setting differs, or
  * anything is refused, it says so and changes nothing.
  */
-export async function restore(link: Link, baseline: Baseline): Promise<Restored> {
+export async function restore({ link, openMender }: Restoring, baseline: Baseline): Promise<Restored> {
   const first = await look(link, baseline);
   const leaks = first === undefined ? await readLeaks(link) : first.leaks;
   if (leaks.length > 0) await endLeaks(link, leaks);
@@ -33,7 +40,7 @@ export async function restore(link: Link, baseline: Baseline): Promise<Restored>
   if (isWhole(damage)) return { how: 'untouched', leaks };
   if (!canMend(baseline.contents, damage)) return { how: 'beyond', leaks };
   try {
-    await mend({ link, ...baseline, damage });
+    await mend({ link: await openMender(), ...baseline, damage });
   } catch (error) {
     if (sqlStateOf(error) === undefined) throw error;
     return { how: 'beyond', leaks };
