@@ -15,6 +15,8 @@ export interface Ticket {
   readonly onLeak: OnLeak;
   /** A failed test keeps its database. */
   readonly keepFailed: boolean;
+  /** A password of an embedded server opens nothing else, and nobody knows it; any other is no business of a log. */
+  readonly password: 'shown' | 'masked';
   /** The directory of a configuration file that says how `db.knex` should be. */
   readonly configured: string | undefined;
 }
@@ -27,7 +29,7 @@ export function ticketKey(name: string): string {
 /** Learns what a copy of the template is, so that no worker has to. */
 export async function writeTicket(
   workshop: Workshop & { readonly url: string },
-  rest: Pick<Ticket, 'keepFailed' | 'configured'>,
+  rest: Pick<Ticket, 'keepFailed' | 'configured' | 'password'>,
 ): Promise<Ticket> {
   const { desk, template, onLeak, url } = workshop;
   return { url, run: desk.run, template, onLeak, baseline: await learnBaseline(workshop), ...rest };

@@ -6,7 +6,7 @@ import type { Options } from '../config/index.js';
 import { messageOf } from '../errors.js';
 import { startRun, type Run, type TestDatabasesOptions } from './harness.js';
 import { openServer, type TestServer } from './server.js';
-import { ticketKey, writeTicket } from './ticket.js';
+import { ticketKey, writeTicket, type Ticket } from './ticket.js';
 import type { Workshop } from './workshop.js';
 
 /** What the setup can be asked beyond what the configuration file of the project says. */
@@ -36,8 +36,9 @@ export function setupDatabases(options: VitestOptions = {}): Setup {
       await server.leave();
       throw error;
     });
-    await provide({ project, run, setting }, run.workshop);
-    if (project.vitest.config.watch) watch({ project, run, setting });
+    const working: Working = { project, run, setting, password: server.embedded ? 'shown' : 'masked' };
+    await provide(working, run.workshop);
+    if (project.vitest.config.watch) watch(working);
     return async () => {
       await run.stop();
       await server.leave();
@@ -70,11 +71,12 @@ interface Working {
   readonly project: TestProject;
   readonly run: Run;
   readonly setting: Setting;
+  readonly password: Ticket['password'];
 }
 
-async function provide({ project, run, setting }: Working, workshop: Workshop): Promise<void> {
+async function provide({ project, run, setting, password }: Working, workshop: Workshop): Promise<void> {
   const { name, keepFailed, configured } = setting;
-  const ticket = await writeTicket({ ...workshop, url: run.server.url }, { keepFailed, configured });
+  const ticket = await writeTicket({ ...workshop, url: run.server.url }, { keepFailed, configured, password });
   (project.provide as (key: string, value: unknown) => void)(ticketKey(name), ticket);
 }
 

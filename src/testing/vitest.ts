@@ -1,6 +1,7 @@
 import { test as base, inject, type TestAPI } from 'vitest';
 import { loadConfigFile } from '../config-file/index.js';
 import { MigrationError } from '../errors.js';
+import { redact } from '../sql.js';
 import type { TestDatabase } from './database.js';
 import { openLanes, type Lanes } from './lanes.js';
 import { ticketKey, type Ticket } from './ticket.js';
@@ -36,10 +37,13 @@ interface Context {
 
 function fixtureOf(name: string) {
   return async ({ testLanes, task }: Context, use: (db: TestDatabase) => Promise<void>): Promise<void> => {
-    const { keepFailed, onLeak } = testLanes.ticketOf(name);
+    const { keepFailed, onLeak, password } = testLanes.ticketOf(name);
     const db = await (task.concurrent ? testLanes.takeAlone(name) : testLanes.take(name));
     await use(db);
-    if (keepFailed && task.result?.state === 'fail') return tellKept(task, await testLanes.keep(db));
+    if (keepFailed && task.result?.state === 'fail') {
+      const url = await testLanes.keep(db);
+      return tellKept(task, password === 'shown' ? url : redact(url));
+    }
     if (onLeak === 'error') await db.reset(); // the test that has left something open is the one to fail
     if (task.concurrent) await db.release();
   };

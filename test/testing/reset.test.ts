@@ -93,6 +93,11 @@ const damages: readonly Damage[] = [
   open('a prepared transaction', 'mended', async ({ pool, name }) => {
     await pool.query(`begin; ${ada}; prepare transaction '${name}'`);
   }),
+  open('sessions that were ended, those of the harness among them', 'renewed', async ({ pool }) => {
+    await pool.query(
+      'select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+    );
+  }),
   open('a setting, a role, LISTEN and a temporary table in a pooled session', 'untouched', async ({ pool }) => {
     await pool.query(`set search_path to nowhere; set role pg_monitor; listen something; create temporary table t ()`);
   }),

@@ -89,6 +89,7 @@ test('a failed test keeps its database and says where; the next test has another
   const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: maintenance.url }).ended;
   const [, name = ''] = /The database of this test is kept: \S*\/(em_c_\w+)/.exec(stdout + stderr) ?? [];
   expect([code, stdout + stderr, name]).toEqual([1, expect.stringMatching(/Tests +1 failed \| 1 passed/), expect.stringMatching(/^em_c_/)]);
+  expect(stdout + stderr).not.toContain(new URL(maintenance.url).password);
   const kept = await createClient(maintenance.url.replace(/[^/]*$/, name));
   expect((await kept.query('select name from people order by 1')).rows).toEqual([{ name: 'Ada' }, { name: 'Bob' }]);
   await kept.end();
