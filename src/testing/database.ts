@@ -44,21 +44,25 @@ export interface DatabaseRequest {
   readonly onLeak: OnLeak;
   /** Whose configuration `knex` takes. */
   readonly knex: Knex | undefined;
+  /** It is in there until it is released. */
+  readonly opened: Set<TestDatabase>;
 }
 
 /** Makes a database and keeps one connection to it for as long as it is not released. */
 export async function openDatabase(request: DatabaseRequest): Promise<TestDatabase> {
-  const { desk, name, knex } = request;
+  const { desk, name, knex, opened } = request;
   const url = desk.urlOf(name);
   const clients = openClients(url, knex);
   let place = await makePlace(request);
   let isKept = false;
-  const release = async () => {
+  const end = async () => {
+    opened.delete(database);
     await clients.destroy();
     await place.close();
     if (!isKept) await dropDatabase(desk, name);
   };
-  return {
+  const release = once(end);
+  const database: TestDatabase = {
     name,
     url,
     get pool() {
@@ -76,12 +80,23 @@ export async function openDatabase(request: DatabaseRequest): Promise<TestDataba
     },
     keep: async () => {
       isKept = true;
-      await desk.link.query(`comment on database ${identifier(name)} is ${literal(`${keptMark}${new Date().toISOString()}`)}`);
+      await markKept(desk, name);
       return url;
     },
     release,
     [Symbol.asyncDispose]: release,
   };
+  opened.add(database);
+  return database;
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let working: Promise<void> | undefined;
+  return async () => await (working ??= work());
+}
+
+async function markKept(desk: Desk, name: string): Promise<void> {
+  await desk.link.query(`comment on database ${identifier(name)} is ${literal(`${keptMark}${new Date().toISOString()}`)}`);
 }
 
 /** The database as it was just made, and the connections to it. */

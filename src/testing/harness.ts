@@ -46,7 +46,7 @@ export interface Harness extends AsyncDisposable {
    * is left: what does the next boot make of it? Throws EM_TEST_NOT_KILLED where the event was not seen.
    */
   killAt(phase: string, n?: number, start?: StartingPoint): Promise<Booted>;
-  /** Drops all databases of this run but those that are kept, and ends an embedded server. */
+  /** Releases all that was acquired, drops all databases of this run but those that are kept, and ends an embedded server. */
   stop(): Promise<void>;
 }
 
@@ -124,7 +124,7 @@ export async function startRun(options: TestDatabasesOptions): Promise<Run> {
       project,
       workshop,
       prepare: async () => await openWorkshop(desk, options),
-      stop: async () => await (stopping ??= stop(desk, server)),
+      stop: async () => await (stopping ??= stop(workshop, server)),
     };
   } catch (error) {
     await server.remove();
@@ -137,11 +137,12 @@ export async function openWorkshop(desk: Desk, options: TestDatabasesOptions): P
   const { key = '', onLeak = 'warn', onPhase: tell = () => undefined, knex } = options;
   const [project, seed] = [await readProject(options), await readSeed(options.seed)];
   const template = await prepareTemplate({ desk, project, seed, key, tell });
-  return { desk, template, onLeak, knex, learn: learnOnce(desk) };
+  return { desk, template, onLeak, knex, opened: new Set(), learn: learnOnce(desk) };
 }
 
-async function stop(desk: Desk, server: TestServer): Promise<void> {
+async function stop({ desk, opened }: Workshop, server: TestServer): Promise<void> {
   try {
+    for (const database of [...opened]) await database.release();
     await sweepOwn(desk);
     await sweep(desk); // a run that died a moment before we started may have had a statement under way, and held its lock until that ended
   } finally {

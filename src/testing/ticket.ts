@@ -45,6 +45,6 @@ export interface Guest {
 export async function openGuest(ticket: Ticket, knex: Knex | undefined): Promise<Guest> {
   const { url, run, template, onLeak } = ticket;
   const desk = await openDesk({ url, run, as: 'guest' });
-  const workshop: Workshop = { desk, template, onLeak, knex, learn: async () => ticket.baseline };
+  const workshop: Workshop = { desk, template, onLeak, knex, opened: new Set(), learn: async () => ticket.baseline };
   return { acquire: async () => await openClone(workshop), close: async () => await desk.link.close() };
 }

@@ -17,6 +17,8 @@ export interface Workshop {
   readonly template: Template;
   readonly onLeak: OnLeak;
   readonly knex: Knex | undefined;
+  /** What has not been released. */
+  readonly opened: Set<TestDatabase>;
   /** Tells how a copy of the template is; all of them are alike. */
   readonly learn: (link: Link) => Promise<Baseline | undefined>;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { startTestDatabases } from '../../src/testing/index.js';
+import { startCode } from '../support/process.js';
 import { makeDirectory } from '../support/directories.js';
 import { createDatabase } from '../support/servers.js';
 import { files, ours, startHarness } from './fixture.js';
@@ -51,6 +52,32 @@ test('of the templates that nobody uses the three used last are kept', async () 
   expect(await ours(maintenance)).not.toContain(db.name);
   await (await start('5')).stop();
   expect(await ours(maintenance)).toHaveLength(3);
+});
+
+test('a URL whose database is not there leads to the server all the same, and the PG* variables do as well', async () => {
+  const { url } = await createDatabase();
+  const migrations = await makeDirectory(files);
+  const code = (options: object) => `
+    import { startTestDatabases } from './dist/testing/index.js';
+    const harness = await startTestDatabases(${JSON.stringify({ migrations, ...options })});
+    const db = await harness.acquire();
+    console.log((await db.knex('countries').count())[0].count);
+    await harness.stop();`;
+  const { hostname, port, username, password } = new URL(url);
+  const env = { PGHOST: hostname, PGPORT: port, PGUSER: username, PGPASSWORD: password, PGDATABASE: 'postgres' };
+  expect(await startCode(code({}), { env }).ended).toMatchObject({ code: 0, stdout: '3\n', stderr: '' });
+  expect(await startCode(code({ url: url.replace(/[^/]*$/, 'not_there') })).ended).toMatchObject({ code: 0, stdout: '3\n', stderr: '' });
+});
+
+test('an embedded server can be asked for by its version, whatever the environment says, and can listen on a port', async () => {
+  const code = `
+    import { startTestDatabases } from './dist/testing/index.js';
+    const harness = await startTestDatabases(${JSON.stringify({ migrations: await makeDirectory(files), postgres: 15, listen: 'tcp' })});
+    const db = await harness.acquire();
+    console.log((await db.pool.query('show server_version')).rows[0].server_version.split('.')[0], new URL(db.url).hostname);
+    await harness.stop();`;
+  const ended = await startCode(code, { env: { DATABASE_URL: 'postgres://nowhere.invalid/x' } }).ended;
+  expect(ended).toMatchObject({ code: 0, stdout: '15 127.0.0.1\n', stderr: '' });
 });
 
 test('a role that may not make databases is told what it lacks', async () => {

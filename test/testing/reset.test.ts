@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readSchema } from '../../src/schema/index.js';
@@ -164,6 +165,37 @@ test('a trigger that fires for replicas too keeps rows from being put back: the 
   await db.pool.query(ada);
   expect(await db.reset()).toBe('renewed');
   expect((await db.pool.query('select from people')).rowCount).toBe(0);
+});
+
+test('reference rows that are too many to hold are looked at, and bring a new copy when they were changed', async () => {
+  const seed = async (knex: Knex) =>
+    void (await knex.raw(`insert into people (name) select repeat('x', 200) || n from generate_series(1, 25000) n`));
+  const { harness } = await startHarness({ seed });
+  const db = await harness.acquire();
+  await db.pool.query(`insert into countries values ('fr', 'France')`);
+  expect(await db.reset()).toBe('mended');
+  await db.pool.query('delete from people where id = 7');
+  expect(await db.reset()).toBe('renewed');
+  expect((await db.pool.query('select count(*)::int as count from people')).rows).toEqual([{ count: 25_000 }]);
+});
+
+test('partitions, quoted names, and rows beside columns that are gone are put back', async () => {
+  const seed = async (knex: Knex) =>
+    void (await knex.raw(`create schema "My ""own"""; create table "My ""own"""."Odd name" (gone int, "a b" text, em_row int[], primary key ("a b"));
+      insert into "My ""own"""."Odd name" values (1, 'it''s \\ {"x"}', '{1,null}'); alter table "My ""own"""."Odd name" drop column gone;
+      create table parts (id int, name text) partition by range (id); create table parts_1 partition of parts for values from (0) to (9);
+      create table parts_2 partition of parts for values from (9) to (99); insert into parts values (1, 'one'), (20, null)`));
+  const { harness } = await startHarness({ seed });
+  const db = await harness.acquire();
+  const rows = async () =>
+    (await db.pool.query(`select (select array_agg(o::text) from "My ""own"""."Odd name" o), (select array_agg(p::text) from parts p)`))
+      .rows as unknown[];
+  const fresh = await rows();
+  await db.pool.query(
+    `update "My ""own"""."Odd name" set "a b" = 'y', em_row = null; update parts set id = 21 - id; insert into parts values (5, 'x')`,
+  );
+  expect(await db.reset()).toBe('mended');
+  expect(await rows()).toEqual(fresh);
 });
 
 test('many rows leave no bloat behind', async () => {
