@@ -1,4 +1,5 @@
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
+import { urlTo } from './url.js';
 import { identifier } from '../sql.js';
 import { openLink, type Link } from './link.js';
 import { lockNumber, lockSpaces } from './names.js';
@@ -76,13 +77,4 @@ async function readFacts(link: Link): Promise<DeskFacts> {
   throw new MigrationError('EM_TEST_SERVER', `the role ${identifier(facts.user)} may not make databases for the tests`, {
     remedy: `Let a superuser run: alter role ${identifier(facts.user)} createdb; Or unset DATABASE_URL: an embedded PostgreSQL is started then.`,
   });
-}
-
-/** The same URL with another database. Pure. */
-function urlTo(url: string, name: string): string {
-  if (url.startsWith('/')) return `${url.split(' ', 1).join()} ${name}`; // the directory of a socket, then the database
-  if (!url.startsWith('socket:')) return url.replace(/^([^:]+:\/\/[^/?#]*)(?:\/[^?#]*)?/, `$1/${name}`);
-  const socket = new URL(url);
-  socket.searchParams.set('db', name);
-  return socket.href;
 }
