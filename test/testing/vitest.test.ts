@@ -30,7 +30,7 @@ function runVitest(cwd: string, env: Readonly<Record<string, string>>): Script {
   return startScript(path.join(root, 'node_modules/vitest/vitest.mjs'), {
     cwd,
     env: { NO_COLOR: '1', ...env },
-    args: ['--reporter=verbose'],
+    args: ['--reporter=verbose', '--testTimeout=60000'], // a busy machine is no fault of theirs
   });
 }
 
@@ -65,10 +65,10 @@ test('without a DATABASE_URL an embedded PostgreSQL is started', async () => {
 test('concurrent tests of one file have a database each', async () => {
   const file = `${head}
     const open = new Set();
-    for (const n of [1, 2, 3]) test.concurrent('test ' + n, async ({ db }) => {
+    for (const n of [1, 2, 3]) test.concurrent('test ' + n, async ({ db, expect }) => {
       open.add(db.url);
       await add(db, 'Ada');
-      await expect.poll(() => open.size).toBe(3);
+      await expect.poll(() => open.size, { timeout: 30_000 }).toBe(3);
       expect(await names(db)).toEqual(['Ada']);
     });`;
   const { code, stdout, stderr } = await runVitest(await makeProject({ 'a.test.js': file }), { DATABASE_URL: (await createDatabase()).url })
