@@ -1,9 +1,9 @@
-import { userInfo } from 'node:os';
 import { digestOfHistory, recordedChecksums } from './adopt.js';
 import { rememberSchema } from './drift.js';
 import { findingsError, MigrationError, sqlStateOf } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
 import {
+  accountName,
   isOther,
   renderClaimed,
   renderHistoryDelete,
@@ -195,13 +195,4 @@ function lockLostOr(error: unknown): unknown {
   const state = sqlStateOf(error) ?? '';
   const lost = state === 'EMLCK' || state === 'EMKNX'; // raised by renderPossession and renderClaimed
   return lost ? new MigrationError('EM_LOCK_LOST', 'the lock was lost before the stamp was recorded', { cause: error }) : error;
-}
-
-// A container's user may have no name.
-function accountName(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined;
-  }
 }

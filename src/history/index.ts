@@ -14,6 +14,7 @@ export {
   type StatementEntry,
 } from './journal.js';
 export {
+  accountName,
   renderAttempt,
   renderMeasuredAttempt,
   renderOwner,

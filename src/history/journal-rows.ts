@@ -63,7 +63,7 @@ export function renderRepair(
   const repair: RepairNote = {
     ...why,
     reason: redact(why.reason),
-    user: userName(),
+    user: accountName() ?? `uid ${process.getuid?.() ?? 'unknown'}`,
     host: hostname(),
     application: application.name,
     version: application.version,
@@ -72,12 +72,12 @@ export function renderRepair(
   return renderRow(writing, { kind: 'repair', migration: repaired.migration ?? null, detail: { ...repaired.attempt, repair } });
 }
 
-// A container can run as a user that has no name.
-function userName(): string {
+/** The operating system's name of who runs this; undefined for a user without one, as a container's may be. */
+export function accountName(): string | undefined {
   try {
     return userInfo().username;
   } catch {
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
+    return undefined;
   }
 }
 
