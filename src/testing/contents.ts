@@ -1,4 +1,3 @@
-import { sqlStateOf } from '../errors.js';
 import { literal } from '../sql.js';
 import type { Link } from './link.js';
 
@@ -53,9 +52,4 @@ async function readRows(link: Link, table: string): Promise<Table['rows']> {
   if (size.many) return 'many';
   const [row] = await link.query<{ text: string }>(`select array_agg((em_row.*))::text as text from only ${table} em_row`);
   return row === undefined || row.text.length > rowBytesLimit ? 'many' : { text: row.text };
-}
-
-/** Whether the role may read and write what a test has touched, or the tables are not its own. */
-export function isForeign(error: unknown): boolean {
-  return sqlStateOf(error) === '42501';
 }

@@ -21,6 +21,7 @@ const settings = {
   lock_timeout: '0',
   idle_session_timeout: '0',
   idle_in_transaction_session_timeout: '0',
+  transaction_timeout: '0',
   datestyle: 'ISO, YMD',
   intervalstyle: 'postgres',
   timezone: 'UTC',
@@ -28,9 +29,13 @@ const settings = {
   standard_conforming_strings: 'on',
 };
 
-const settingsSql = `select ${Object.entries(settings)
-  .map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
-  .join(', ')}`;
+const settingsList = Object.entries(settings).map(([name, value]) => `('${name}', '${value}')`);
+
+// Those that this version knows. Behind a pooler the session is another one, and serves others after us: nothing is set in it.
+function renderSettings(processId: number): string {
+  return `select pg_catalog.set_config(name, value, false) from (values ${settingsList.join(', ')}) v (name, value)
+    where pg_catalog.current_setting(name, true) is not null and pg_catalog.pg_backend_pid() = ${processId}`;
+}
 
 interface Untold {
   readonly processID: number;
@@ -64,7 +69,7 @@ export async function connectLink(config: PgConfig): Promise<Link> {
   const rowsOf = (result: unknown): unknown[] => ((Array.isArray(result) ? result.at(-1) : result) as pg.QueryResult).rows;
   const query = async (text: string, values?: readonly unknown[]) =>
     await holding(async () => rowsOf(await client.query(text, values === undefined ? undefined : [...values])));
-  await query(settingsSql);
+  await query(renderSettings(client.processID));
   return {
     processId: client.processID,
     query: query as Link['query'],

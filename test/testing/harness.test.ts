@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { startTestDatabases } from '../../src/testing/index.js';
 import { startCode } from '../support/process.js';
 import { makeDirectory } from '../support/directories.js';
+import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { createDatabase } from '../support/servers.js';
 import { files, ours, startHarness } from './fixture.js';
 
@@ -87,6 +88,26 @@ test('a role that may not make databases is told what it lacks', async () => {
   await expect(refused).rejects.toMatchObject({ code: 'EM_TEST_SERVER' });
   await expect(refused).rejects.toThrow(`alter role "${role.name}" createdb`);
   expect(await ours(maintenance)).toEqual([]);
+});
+
+describeWithPgBouncer('behind PgBouncer', () => {
+  test.each(['transaction', 'session'] as const)(
+    'with pool mode %s the start is refused, and changes nothing in the pooled session',
+    async (poolMode) => {
+      const maintenance = await createDatabase();
+      const pgbouncer = await startPgBouncer(maintenance.url, { poolMode, settings: { default_pool_size: 1 } });
+      const url = pgbouncer.urlOf(maintenance.url);
+      const refused = startTestDatabases({ migrations: await makeDirectory(files), url });
+      await expect(refused).rejects.toMatchObject({
+        code: 'EM_TEST_SERVER',
+        remedy: expect.stringContaining('the server itself') as string,
+      });
+      await expect(refused).rejects.toThrow('connection pooler');
+      const client = await maintenance.connect(url);
+      expect((await client.query('show search_path')).rows).toEqual([{ search_path: '"$user", public' }]);
+      expect(await ours(maintenance)).toEqual([]);
+    },
+  );
 });
 
 test('a role that may make databases and no more can use all of it; each reset makes the database anew', async () => {

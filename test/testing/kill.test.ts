@@ -1,5 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
-import os from 'node:os';
+import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { startTestDatabases } from '../../src/testing/index.js';
 import { makeDirectory } from '../support/directories.js';
@@ -11,7 +10,16 @@ import { files, ours } from './fixture.js';
 function startRunner(options: object, phase: string) {
   return startCode(`
     import { startTestDatabases } from './dist/testing/index.js';
-    const reached = (phase) => { if (phase === ${JSON.stringify(phase)}) process.kill(process.pid, 'SIGKILL'); };
+    import { execFileSync } from 'node:child_process';
+    import { writeSync } from 'node:fs';
+    const tellServer = () => {
+      const own = execFileSync('ps', ['-A', '-ww', '-o', 'ppid=,args=']).toString().split('\\n').filter((line) => Number.parseInt(line) === process.pid);
+      writeSync(1, 'server ' + /\\sguard (\\S*em-pg-\\w+)/.exec(own.join(' '))[1] + '\\n');
+    };
+    const reached = (phase) => {
+      if (phase === 'sweep.started' && ${'postgres' in options}) tellServer();
+      if (phase === ${JSON.stringify(phase)}) process.kill(process.pid, 'SIGKILL');
+    };
     const harness = await startTestDatabases({ ...${JSON.stringify(options)}, onLeak: 'end', onPhase: reached });
     const [db] = await Promise.all([harness.acquire(), harness.acquire(), harness.empty()]);
     reached('acquired');
@@ -72,15 +80,8 @@ test('a database with the name of ours and no mark of ours is left alone', async
 test.each(['template.building', 'acquired', 'renewing'])(
   'a runner that is killed at %s takes its embedded server and its directory along',
   async (phase) => {
-    const before = servers();
-    const runner = startRunner({ migrations: await makeDirectory(files), postgres: 18 }, phase);
-    expect(await runner.ended).toMatchObject({ signal: 'SIGKILL' });
-    await expect.poll(() => servers().filter((each) => !before.includes(each)), { timeout: 5_000, interval: 20 }).toEqual([]);
+    const ended = await startRunner({ migrations: await makeDirectory(files), postgres: 18 }, phase).ended;
+    expect(ended).toMatchObject({ signal: 'SIGKILL', stdout: expect.stringMatching(/^server \/\S*em-pg-\w+\n$/) as string });
+    await expect.poll(() => existsSync(ended.stdout.slice('server '.length, -1)), { timeout: 5_000, interval: 20 }).toBe(false);
   },
 );
-
-function servers(): string[] {
-  return ['/dev/shm', os.tmpdir()].flatMap((place) =>
-    existsSync(place) ? readdirSync(place).flatMap((name) => (name.startsWith('em-pg-') ? [`${place}/${name}`] : [])) : [],
-  );
-}

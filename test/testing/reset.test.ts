@@ -3,6 +3,7 @@ import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readSchema } from '../../src/schema/index.js';
 import type { Reset, TestDatabase } from '../../src/testing/index.js';
+import { major } from '../support/majors.js';
 import { startHarness } from './fixture.js';
 
 interface Damage {
@@ -107,11 +108,11 @@ const damages: readonly Damage[] = [
   }),
 ];
 
-describe.each([15, 18])('on PostgreSQL %i', (major) => {
+describe.each(process.env['POSTGRES_MAJOR'] === undefined ? [15, 18] : [major])('on PostgreSQL %i', (on) => {
   let db: TestDatabase;
   let fresh: unknown;
   beforeAll(async () => {
-    const { harness } = await startHarness({ major, onLeak: 'end' });
+    const { harness } = await startHarness({ major: on, onLeak: 'end' });
     db = await harness.acquire();
     fresh = await contentsOf(db.url);
   });
