@@ -5,7 +5,7 @@ import { identifier, literal } from '../sql.js';
 import { openClients, type Clients } from './clients.js';
 import type { Desk } from './desk.js';
 import { dropDatabase } from './drop.js';
-import { describeLeak, readLeaks, type OnLeak } from './leaks.js';
+import { describeLeak, endIdle, readLeaks, type OnIdle, type OnLeak } from './leaks.js';
 import { openLink, type Link } from './link.js';
 import { restore, type Baseline, type Restored, type Restoring } from './restore.js';
 import { keptMark } from './sweep.js';
@@ -42,6 +42,7 @@ export interface DatabaseRequest {
   /** How it is when it was just made; undefined where it has to be made anew each time. */
   readonly learn: (link: Link) => Promise<Baseline | undefined>;
   readonly onLeak: OnLeak;
+  readonly onIdle: OnIdle;
   /** Whose configuration `knex` takes. */
   readonly knex: Knex | undefined;
   /** It is in there until it is released. */
@@ -72,8 +73,8 @@ export async function openDatabase(request: DatabaseRequest): Promise<TestDataba
       return clients.knex;
     },
     reset: async () => {
-      await clients.clean();
-      const { how, leaks } = await bringBack(place);
+      await clients.clean(request.onIdle);
+      const { how, leaks } = await bringBack(place, request.onIdle);
       if (how === 'beyond') place = await renew(request, place, clients);
       if (leaks.length > 0) tellLeaks(request.onLeak, name, leaks.map(describeLeak));
       return how === 'beyond' ? 'renewed' : how;
@@ -102,6 +103,8 @@ async function markKept(desk: Desk, name: string): Promise<void> {
 /** The database as it was just made, and the connections to it. */
 interface Place extends Restoring {
   readonly baseline: Baseline | undefined;
+  /** Of its own sessions. */
+  processIds(): Promise<number[]>;
   close(): Promise<void>;
 }
 
@@ -115,14 +118,16 @@ async function makePlace({ desk, name, make, learn }: DatabaseRequest): Promise<
     link,
     baseline: await learn(link),
     openMender: async () => await (mender ??= openLink(url)),
+    processIds: async () => [link, ...(mender === undefined ? [] : [await mender])].map(({ processId }) => processId),
     close: async () => {
       for (const each of [await mender?.catch(() => undefined), link]) await each?.close().catch(() => undefined);
     },
   };
 }
 
-async function bringBack({ baseline, ...place }: Place): Promise<Restored> {
+async function bringBack({ baseline, ...place }: Place, onIdle: OnIdle): Promise<Restored> {
   try {
+    if (onIdle === 'end') await endIdle(place.link, await place.processIds());
     return baseline === undefined ? { how: 'beyond', leaks: await readLeaks(place.link) } : await restore(place, baseline);
   } catch {
     return { how: 'beyond', leaks: [] }; // a test has ended our session among others, or the server was started again

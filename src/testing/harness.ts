@@ -4,7 +4,7 @@ import type { Finding } from '../finding.js';
 import { bootAtOnce, type Boot, type BootTask } from './boots.js';
 import type { TestDatabase } from './database.js';
 import { openDesk, type Desk } from './desk.js';
-import type { OnLeak } from './leaks.js';
+import type { OnIdle, OnLeak } from './leaks.js';
 import { newRun } from './names.js';
 import { prepareEmpty, readProject, type MigratingOptions, type Project } from './project.js';
 import { readSeed, type Seed } from './seed.js';
@@ -22,6 +22,8 @@ export interface TestDatabasesOptions extends MigratingOptions, ServerOptions {
   readonly key?: string | undefined;
   /** What becomes of sessions that a test leaves open. Default `warn`. */
   readonly onLeak?: OnLeak | undefined;
+  /** What becomes of the application's idle sessions. Default `keep`. */
+  readonly onIdle?: OnIdle | undefined;
   /** Called with the name of each phase as it begins: `server.starting`, `template.building` and so on. */
   readonly onPhase?: ((phase: string) => void) | undefined;
 }
@@ -134,10 +136,10 @@ export async function startRun(options: TestDatabasesOptions): Promise<Run> {
 
 /** Reads the migrations and the seed, and makes the template, or takes the one that is there. */
 export async function openWorkshop(desk: Desk, options: TestDatabasesOptions): Promise<Workshop> {
-  const { key = '', onLeak = 'warn', onPhase: tell = () => undefined, knex } = options;
+  const { key = '', onLeak = 'warn', onIdle = 'keep', onPhase: tell = () => undefined, knex } = options;
   const [project, seed] = [await readProject(options), await readSeed(options.seed)];
   const template = await prepareTemplate({ desk, project, seed, key, tell });
-  return { desk, template, onLeak, knex, opened: new Set(), learn: learnOnce(desk) };
+  return { desk, template, onLeak, onIdle, knex, opened: new Set(), learn: learnOnce(desk) };
 }
 
 async function stop({ desk, opened }: Workshop, server: TestServer): Promise<void> {

@@ -2,6 +2,6 @@
 export { startTestDatabases, type Booted, type Harness, type StartingPoint, type TestDatabasesOptions } from './harness.js';
 export type { Boot } from './boots.js';
 export type { Reset, TestDatabase } from './database.js';
-export type { OnLeak } from './leaks.js';
+export type { OnIdle, OnLeak } from './leaks.js';
 export type { Seed } from './seed.js';
 export { resetSchema, type ResetSchemaOptions } from './reset-schema.js';

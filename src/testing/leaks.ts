@@ -9,6 +9,12 @@ import type { Link } from './link.js';
  */
 export type OnLeak = 'warn' | 'end' | 'error';
 
+/**
+ * What becomes of the application's sessions that are idle at a reset and hold nothing. `keep` (default) lets its pool live on, with what was SET in
+ * its sessions. `end` ends them: a pool of pg needs a listener to `error` then.
+ */
+export type OnIdle = 'keep' | 'end';
+
 const endLimitMs = 5_000;
 
 /** What is open now, when the one statement that would have told is held up by it. */
@@ -24,6 +30,15 @@ export async function endLeaks(link: Link, leaks: readonly Leak[]): Promise<void
     await link.query(`select pg_catalog.pg_terminate_backend(pid, ${endLimitMs}) from unnest(array[${pids.join(', ')}]) pid`);
   }
   for (const { gid } of leaks) if (gid !== null) await link.query(`rollback prepared ${literal(gid)}`);
+}
+
+/** Ends all idle sessions but these, and waits until they are gone. */
+export async function endIdle(link: Link, but: readonly number[]): Promise<void> {
+  await link.query(
+    `select pg_catalog.pg_terminate_backend(pid, ${endLimitMs}) from pg_catalog.pg_stat_activity
+     where datname = pg_catalog.current_database() and backend_type = 'client backend' and state = 'idle' and pid <> all ($1::int[])`,
+    [but],
+  );
 }
 
 /** A leak as a line for people. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { ensureMigrated } from '../ensure.js';
 import { identifier, literal } from '../sql.js';
-import { openKnex } from './clients.js';
+import { openKnex } from './test-knex.js';
 import type { Desk } from './desk.js';
 import { readDress, type Dress } from './dress.js';
 import { dropTemplate } from './drop.js';

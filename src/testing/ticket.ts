@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { TestDatabase } from './database.js';
 import { openDesk } from './desk.js';
-import type { OnLeak } from './leaks.js';
+import type { OnIdle, OnLeak } from './leaks.js';
 import type { Baseline } from './restore.js';
 import type { Template } from './template.js';
 import { learnBaseline, openClone, type Workshop } from './workshop.js';
@@ -13,6 +13,7 @@ export interface Ticket {
   readonly template: Template;
   readonly baseline: Baseline | undefined;
   readonly onLeak: OnLeak;
+  readonly onIdle: OnIdle;
   /** A failed test keeps its database. */
   readonly keepFailed: boolean;
   /** A password of an embedded server opens nothing else, and nobody knows it; any other is no business of a log. */
@@ -31,8 +32,8 @@ export async function writeTicket(
   workshop: Workshop & { readonly url: string },
   rest: Pick<Ticket, 'keepFailed' | 'configured' | 'password'>,
 ): Promise<Ticket> {
-  const { desk, template, onLeak, url } = workshop;
-  return { url, run: desk.run, template, onLeak, baseline: await learnBaseline(workshop), ...rest };
+  const { desk, template, onLeak, onIdle, url } = workshop;
+  return { url, run: desk.run, template, onLeak, onIdle, baseline: await learnBaseline(workshop), ...rest };
 }
 
 /** What a worker makes databases with. */
@@ -43,8 +44,8 @@ export interface Guest {
 
 /** Connects to the server as one of the run's processes. `knex` gives `db.knex` its configuration. */
 export async function openGuest(ticket: Ticket, knex: Knex | undefined): Promise<Guest> {
-  const { url, run, template, onLeak } = ticket;
+  const { url, run, template, onLeak, onIdle } = ticket;
   const desk = await openDesk({ url, run, as: 'guest' });
-  const workshop: Workshop = { desk, template, onLeak, knex, opened: new Set(), learn: async () => ticket.baseline };
+  const workshop: Workshop = { desk, template, onLeak, onIdle, knex, opened: new Set(), learn: async () => ticket.baseline };
   return { acquire: async () => await openClone(workshop), close: async () => await desk.link.close() };
 }

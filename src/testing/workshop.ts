@@ -4,7 +4,7 @@ import { readContents } from './contents.js';
 import { openDatabase, type TestDatabase } from './database.js';
 import type { Desk } from './desk.js';
 import { detect, renderDetect } from './detect.js';
-import type { OnLeak } from './leaks.js';
+import type { OnIdle, OnLeak } from './leaks.js';
 import { dropDatabase } from './drop.js';
 import { withLink, type Link } from './link.js';
 import { databaseName } from './names.js';
@@ -16,6 +16,7 @@ export interface Workshop {
   readonly desk: Desk;
   readonly template: Template;
   readonly onLeak: OnLeak;
+  readonly onIdle: OnIdle;
   readonly knex: Knex | undefined;
   /** What has not been released. */
   readonly opened: Set<TestDatabase>;
