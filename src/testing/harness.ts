@@ -30,6 +30,8 @@ export interface TestDatabasesOptions extends MigratingOptions, ServerOptions {
 
 /** Makes test databases for as long as it is not stopped. */
 export interface Harness extends AsyncDisposable {
+  /** The server's. As DATABASE_URL of another process it leads that one to the same server, and to the same template. */
+  readonly url: string;
   /** A database at head with the seed in it: a copy of the template. One for each worker, with `reset()` between its tests. */
   acquire(): Promise<TestDatabase>;
   /** An empty database. */
@@ -76,6 +78,7 @@ export async function startTestDatabases(options: TestDatabasesOptions = {}): Pr
     return { db, boots: await bootAtOnce({ options: await project.optionsOf(db.url), ...(kill && { kill }) }, count) };
   };
   return {
+    url: run.server.url,
     acquire: async () => await openClone(workshop),
     empty,
     at,
