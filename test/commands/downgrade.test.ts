@@ -4,7 +4,7 @@ import { ensureMigrated, type Options } from '../../src/index.js';
 import { poll, startBoot } from '../support/boot.js';
 import { runKnex } from '../support/knex-cli.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
-import { atBase, atHead, contentsOf, makeProject, names } from './fixture.js';
+import { atBase, atHead, contentsOf, makeMigrated, makeProject, names } from './fixture.js';
 
 const yes = true;
 
@@ -16,8 +16,7 @@ describe('downgrade', () => {
     ['a part of a name', { to: 'orders' }, 1],
     ['base', 'base', 0],
   ])('takes back %s, newest first, and up again', async (_what, target, left) => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     const outcome = await downgrade(options, { target, yes });
     expect(outcome).toMatchObject({ status: 'migrated', from: names[3], to: names[left - 1], applied: [] });
     expect(outcome.reverted?.map(({ name }) => name)).toEqual([...names].reverse().slice(0, 4 - left));
@@ -63,8 +62,7 @@ describe('downgrade', () => {
     ['head', 'head', 'a downgrade does not lead to head'],
     ['a name that is not applied', { to: 'nonsense' }, "'nonsense' names no migration"],
   ])('refuses %s, and changes nothing', async (_what, target, message) => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     await expect(downgrade(options, { target, yes })).rejects.toMatchObject({
       code: 'EM_PLAN_REFUSED',
       message: expect.stringContaining(message) as string,
@@ -84,8 +82,7 @@ describe('downgrade', () => {
   });
 
   test('refuses what is not among the files, by name', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     const older = await makeProject({ '04_notes.up.sql': undefined, '04_notes.down.sql': undefined });
     await expect(downgrade({ ...options, migrations: older.directory }, { target: { steps: 1 }, yes })).rejects.toMatchObject({
       code: 'EM_PLAN_REFUSED',
@@ -95,8 +92,7 @@ describe('downgrade', () => {
   });
 
   test('that has nothing to take back settles what a run that died has left, as a boot does', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     await database.query('update knex_migrations_lock set is_locked = 1');
     await database.query(
       `update knex_migrations_journal set detail = detail || jsonb_build_object('state', 'active', 'flag', (select xmin::text from knex_migrations_lock)) where kind = 'owner'`,
@@ -152,8 +148,7 @@ describe('a downgrade tells what it destroys', () => {
   ];
 
   test('before it asks, and in its outcome', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     const asked: unknown[] = [];
     const confirm = async (question: unknown) => await Promise.resolve(Boolean(asked.push(question)));
     const outcome = await downgrade({ ...options, environment: 'production' }, { target: 'base', confirm });
@@ -183,8 +178,7 @@ describe('a downgrade tells what it destroys', () => {
 describe('a downgrade is confirmed', () => {
   const environment = 'production'; // here it is `test`, where nobody is asked
   test('by a person, who is told what would be taken back', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     const asked: unknown[] = [];
     const confirm = (answer: boolean) => async (question: unknown) => {
       asked.push(question);
@@ -199,8 +193,7 @@ describe('a downgrade is confirmed', () => {
   });
 
   test('or by nobody: then it is refused, unless the environment is test', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     await expect(downgrade({ ...options, environment }, { target: { steps: 1 } })).rejects.toMatchObject({
       code: 'EM_NOT_CONFIRMED',
       message: expect.stringContaining(names[3]) as string,
@@ -225,8 +218,7 @@ describe('a downgrade is confirmed', () => {
   });
 
   test('and refused when knex changes the history under its lock; no run has failed then', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     const remove = 'delete from knex_migrations where id = (select max(id) from knex_migrations)';
     const run = async () => {
       await database.query(remove);
@@ -258,8 +250,7 @@ test('a downgrade waits for a boot that holds the lock, and says so', async () =
 
 describeWithPgBouncer('behind PgBouncer', () => {
   test('a downgrade is one transaction, and one that cannot be is refused with directConnection as the way out', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     const pooler = await startPgBouncer(database.url);
     const pooled = { ...options, connection: pooler.urlOf(database.url) };
     expect(await downgrade(pooled, { target: { steps: 1 }, yes })).toMatchObject({ to: names[2], reverted: [{ name: names[3] }] });

@@ -1,11 +1,13 @@
 import type { Options } from '../../src/index.js';
 import { makeDirectory } from '../support/directories.js';
+import { copyMigrated } from '../support/migrated.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
 
 /** A history of four: a table, a column with rows in it, an index outside a transaction, a script. */
 export const names = ['01_orders.js', '02_total.js', '03_index.js', '04_notes.up.sql'] as const;
 
 const files: Readonly<Record<string, string>> = {
+  'package.json': '{ "type": "module" }',
   '01_orders.js': `
     export const up = async (knex) => {
       await knex.schema.createTable('orders', (t) => { t.bigIncrements(); t.text('customer').notNullable(); });
@@ -32,7 +34,13 @@ export async function makeProject(others: Readonly<Record<string, string | undef
 }> {
   const database = await createDatabase();
   const kept = Object.entries({ ...files, ...others }).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  const directory = await makeDirectory({ 'package.json': '{ "type": "module" }', ...Object.fromEntries(kept) });
+  const directory = await makeDirectory(Object.fromEntries(kept));
+  return { database, directory, options: { connection: database.url, migrations: directory, logger: false } };
+}
+
+/** The four migrations, and a database where they have run. */
+export async function makeMigrated(): ReturnType<typeof makeProject> {
+  const [database, directory] = [await copyMigrated(files), await makeDirectory(files)];
   return { database, directory, options: { connection: database.url, migrations: directory, logger: false } };
 }
 

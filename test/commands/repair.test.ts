@@ -9,7 +9,7 @@ import { runKnex } from '../support/knex-cli.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { startProxy } from '../support/proxy.js';
 import type { TestDatabase } from '../support/servers.js';
-import { atHead, contentsOf, makeProject, names } from './fixture.js';
+import { atHead, contentsOf, makeMigrated, makeProject, names } from './fixture.js';
 
 const said = { reason: 'it was seen to', yes: true } as const;
 const edited = `export const up = async () => undefined; export const down = up; export const config = { breaking: false };`;
@@ -69,8 +69,7 @@ async function makeHalfTakenBack() {
 
 describe('accept', () => {
   test('records the checksum of an edited file; a boot is in sync at once, and the next edit is noticed', async () => {
-    const { database, directory, options } = await makeProject();
-    await upgrade(options);
+    const { database, directory, options } = await makeMigrated();
     await writeFile(path.join(directory, names[1]), edited);
     await expect(ensureMigrated(options)).rejects.toMatchObject({ findings: [{ code: 'history-edited' }] });
     const { before, after } = await repair(options, { action: 'accept', migration: 'total', ...said });
@@ -112,8 +111,7 @@ describe('accept', () => {
 
 describe('forget', () => {
   test('deletes the history row of a migration whose file is gone, and what it made stays', async () => {
-    const { database, directory, options } = await makeProject();
-    await upgrade(options);
+    const { database, directory, options } = await makeMigrated();
     await rm(path.join(directory, names[0]));
     await expect(ensureMigrated(options)).rejects.toMatchObject({ findings: [{ code: 'history-missing' }] });
     const result = await repair(options, { action: 'forget', migration: '01', ...said });
@@ -123,8 +121,7 @@ describe('forget', () => {
   });
 
   test('warns where a newer release may have the file', async () => {
-    const { options } = await makeProject();
-    await upgrade(options);
+    const { options } = await makeMigrated();
     const older = await makeProject({ '04_notes.up.sql': undefined, '04_notes.down.sql': undefined });
     const asked: RepairQuestion[] = [];
     const confirm = async (question: RepairQuestion) => await Promise.resolve(asked.push(question) === 0);
@@ -223,8 +220,7 @@ describe('an unfinished migration', () => {
 
 describe('compatible and breaking', () => {
   test('decide whether a release starts that does not know the migration', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     const { directory } = await makeProject({ '04_notes.up.sql': undefined, '04_notes.down.sql': undefined });
     const older = { ...options, migrations: directory };
     await expect(ensureMigrated(older)).rejects.toMatchObject({ findings: [{ code: 'history-ahead' }] });
@@ -311,8 +307,7 @@ describe('a repair is confirmed', () => {
   const request = { action: 'breaking', migration: '02', reason: 'it was seen to' } as const;
 
   test('by a person, or by nobody: then nothing is changed, unless the environment is test', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     const before = await recordsOf(database);
     const production = { ...options, environment: 'production' };
     const confirm = async () => await Promise.resolve(false);
@@ -327,8 +322,7 @@ describe('a repair is confirmed', () => {
   });
 
   test('and refused when what was shown has changed meanwhile; how the last run ended stays as it was', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     let before: unknown;
     const confirm = async () => {
       await database.query(`update knex_migrations set batch = 7 where name = $1`, [names[1]]);
@@ -362,8 +356,7 @@ describe('how the last run ended is not for a repair to say', () => {
   });
 
   test('one that was fine stays so when the repair fails: nothing is left of it', async () => {
-    const { database, options } = await makeProject();
-    await upgrade(options);
+    const { database, options } = await makeMigrated();
     await database.query(`create function refuse() returns trigger language plpgsql as $$ begin raise 'no repair today'; end $$;
       create trigger refuse before insert on knex_migrations_journal for each row when (new.kind = 'repair') execute function refuse()`);
     const before = await history(options);
@@ -407,8 +400,7 @@ test('two repairs at once queue: the second finds that it is done', async () => 
 
 describeWithPgBouncer('behind PgBouncer', () => {
   test('a repair is one transaction with its lock, and nothing of a refused one stays', async () => {
-    const { database, directory, options } = await makeProject();
-    await upgrade(options);
+    const { database, directory, options } = await makeMigrated();
     const pooler = await startPgBouncer(database.url);
     const pooled = { ...options, connection: pooler.urlOf(database.url) };
     await writeFile(path.join(directory, names[1]), edited);

@@ -7,10 +7,11 @@ import { runCli } from '../support/cli.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { startProxy } from '../support/proxy.js';
 import type { TestDatabase } from '../support/servers.js';
-import { atBase, atHead, contentsOf, makeProject, names } from './fixture.js';
+import { atBase, atHead, contentsOf, makeMigrated, makeProject, names } from './fixture.js';
 
 /** A project whose database stands at head. */
 async function migrated(others?: Readonly<Record<string, string | undefined>>) {
+  if (others === undefined) return await makeMigrated();
   const project = await makeProject(others);
   await upgrade(project.options);
   return project;

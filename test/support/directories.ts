@@ -4,8 +4,11 @@ import path from 'node:path';
 import { afterFile } from './cleanup.js';
 import { root } from './majors.js';
 
-/** A directory with these files (path: text) in the system's temporary one; deleted after the file's tests. */
-export async function makeDirectory(files: Readonly<Record<string, string>> = {}): Promise<string> {
+/** Path: text. */
+export type Files = Readonly<Record<string, string>>;
+
+/** A directory with these files in the system's temporary one; deleted after the file's tests. */
+export async function makeDirectory(files: Files = {}): Promise<string> {
   const directory = await mkdtemp(path.join(os.tmpdir(), 'em-test-'));
   afterFile(async () => await rm(directory, { recursive: true, force: true }));
   for (const [name, text] of Object.entries(files)) {
@@ -16,7 +19,7 @@ export async function makeDirectory(files: Readonly<Record<string, string>> = {}
 }
 
 /** The same, where `ensure-migrated` (the built dist/), knex, pg, tsx and the types are installed. */
-export async function makeInstalled(files: Readonly<Record<string, string>> = {}): Promise<string> {
+export async function makeInstalled(files: Files = {}): Promise<string> {
   const directory = await makeDirectory(files);
   await mkdir(path.join(directory, 'node_modules'));
   await symlink(root, path.join(directory, 'node_modules/ensure-migrated'));

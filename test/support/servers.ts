@@ -66,6 +66,11 @@ async function createDatabaseOn(serverUrl: string, lives?: 'with its server'): P
   return database;
 }
 
+/** A database that somebody else has made, for the superuser of this URL. */
+export function databaseAt(url: string): TestDatabase {
+  return describeDatabase(withPath(url, 'postgres'), decodeURIComponent(new URL(url).pathname.slice(1)));
+}
+
 function fileName(): string {
   const file = expect.getState().testPath ?? 'test';
   return path.basename(file, '.test.ts').replaceAll(/\W/g, '_').slice(0, 40);
