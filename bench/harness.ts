@@ -11,7 +11,7 @@ const rounds = quick ? 5 : 15;
 const tables = 40;
 const count = 60;
 const directory = makeMigrations();
-const options = { migrations: directory, postgres: 18, logger: false as const };
+const options = { migrations: directory, postgres: 18 };
 
 const started = performance.now();
 await using harness = await startTestDatabases(options);

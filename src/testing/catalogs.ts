@@ -88,8 +88,10 @@ const relationsSql = `(select coalesce(sum(pg_catalog.hashtextextended(pg_catalo
     relreplident, relispartition, relacl::text, reloptions::text, relpartbound is null), 0)), 0)::text
   from pg_catalog.pg_class where relpersistence <> 't' and not exists (select from temporary where temporary.oid = relnamespace))`;
 
-const databaseSql = `(select pg_catalog.concat_ws(' ', d.datdba, d.datacl::text, d.datconnlimit, d.datistemplate,
-    pg_catalog.shobj_description(d.oid, 'pg_database'), (select pg_catalog.string_agg(pg_catalog.concat_ws(' ', setrole, setconfig::text), ' '
+const databaseSql = `(select pg_catalog.concat_ws(' ', d.datdba, d.datacl::text, d.datconnlimit, d.datistemplate, d.datallowconn,
+    pg_catalog.shobj_description(d.oid, 'pg_database'),
+    (select pg_catalog.string_agg(slot_name, ' ' order by slot_name) from pg_catalog.pg_replication_slots where database = d.datname),
+    (select pg_catalog.string_agg(subname, ' ' order by subname) from pg_catalog.pg_subscription where subdbid = d.oid), (select pg_catalog.string_agg(pg_catalog.concat_ws(' ', setrole, setconfig::text), ' '
     order by setrole) from pg_catalog.pg_db_role_setting where setdatabase = d.oid))
   from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())`;
 

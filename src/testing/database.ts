@@ -1,14 +1,13 @@
 import type { Knex } from 'knex';
 import type pg from 'pg';
 import { MigrationError } from '../errors.js';
-import { identifier, literal } from '../sql.js';
+import { redact } from '../sql.js';
 import { openClients, type Clients } from './clients.js';
 import type { Desk } from './desk.js';
-import { dropDatabase } from './drop.js';
+import { dropDatabase, setAside } from './drop.js';
 import { describeLeak, endIdle, readLeaks, type OnIdle, type OnLeak } from './leaks.js';
 import { openLink, type Link } from './link.js';
 import { restore, type Baseline, type Restored, type Restoring } from './restore.js';
-import { keptMark } from './sweep.js';
 
 /** How a database was brought back: it had not been changed, rows and sequences were put back, or it was made anew. */
 export type Reset = 'untouched' | 'mended' | 'renewed';
@@ -25,10 +24,13 @@ export interface TestDatabase extends AsyncDisposable {
   /**
    * Brings it back to what it was when it was acquired, whatever happened in it. Ends what was left open. When an object, a right or a
    * setting was changed, it is dropped and copied anew, and idle connections of the application are cut. Throws EM_TEST_LEAK where
-   * `onLeak` is `error`.
+   * `onLeak` is `error`. After a test that `failed`, with `keepFailed`, what the test left is kept first; a process warning tells its URL.
    */
-  reset(): Promise<Reset>;
-  /** Leaves it on the server when it is released, for a person to look at, and gives its URL. An embedded server ends with its process. */
+  reset(test?: { readonly failed: boolean }): Promise<Reset>;
+  /**
+   * Leaves what is there now on the server, under another name, for a person to look at, and gives its URL. This database is a new copy then;
+   * connections of the application are cut. An embedded server ends with its process.
+   */
   keep(): Promise<string>;
   /** Ends `pool` and `knex`, and drops it. */
   release(): Promise<void>;
@@ -43,6 +45,7 @@ export interface DatabaseRequest {
   readonly learn: (link: Link) => Promise<Baseline | undefined>;
   readonly onLeak: OnLeak;
   readonly onIdle: OnIdle;
+  readonly keepFailed: boolean;
   /** Whose configuration `knex` takes. */
   readonly knex: Knex | undefined;
   /** It is in there until it is released. */
@@ -54,15 +57,16 @@ export async function openDatabase(request: DatabaseRequest): Promise<TestDataba
   const { desk, name, knex, opened } = request;
   const url = desk.urlOf(name);
   const clients = openClients(url, knex);
-  let place = await makePlace(request);
-  let isKept = false;
-  const end = async () => {
-    opened.delete(database);
-    await clients.destroy();
-    await place.close();
-    if (!isKept) await dropDatabase(desk, name);
+  const { reset, keep, end } = await occupy(request, clients);
+  const inTurn = takeTurns();
+  const working = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (!opened.has(database)) throw released(name);
+    return await inTurn(work);
   };
-  const release = once(end);
+  const release = once(async () => {
+    opened.delete(database);
+    await inTurn(end);
+  });
   const database: TestDatabase = {
     name,
     url,
@@ -72,18 +76,8 @@ export async function openDatabase(request: DatabaseRequest): Promise<TestDataba
     get knex() {
       return clients.knex;
     },
-    reset: async () => {
-      await clients.clean(request.onIdle);
-      const { how, leaks } = await bringBack(place, request.onIdle);
-      if (how === 'beyond') place = await renew(request, place, clients);
-      if (leaks.length > 0) tellLeaks(request.onLeak, name, leaks.map(describeLeak));
-      return how === 'beyond' ? 'renewed' : how;
-    },
-    keep: async () => {
-      isKept = true;
-      await markKept(desk, name);
-      return url;
-    },
+    reset: async (test) => await working(async () => await reset(test)),
+    keep: async () => await working(keep),
     release,
     [Symbol.asyncDispose]: release,
   };
@@ -91,13 +85,61 @@ export async function openDatabase(request: DatabaseRequest): Promise<TestDataba
   return database;
 }
 
+interface Occupied {
+  reset(test?: { readonly failed: boolean }): Promise<Reset>;
+  keep(): Promise<string>;
+  end(): Promise<void>;
+}
+
+/** Makes the database, and makes it again where it has to be. */
+async function occupy(request: DatabaseRequest, clients: Clients): Promise<Occupied> {
+  const { desk, name, onIdle, onLeak, keepFailed } = request;
+  let place = await makePlace(request);
+  const drop = async () => await dropDatabase(desk, name);
+  const renew = async <T>(takeAway: () => Promise<T>): Promise<T> => {
+    await clients.renew();
+    await place.close();
+    const taken = await takeAway();
+    place = await makePlace(request);
+    return taken;
+  };
+  const keep = async () => desk.urlOf(await renew(async () => await setAside(desk, name)));
+  return {
+    reset: async (test) => {
+      const kept = keepFailed && test?.failed ? await keep() : undefined;
+      if (kept !== undefined) process.emitWarning(`the database of a failed test is kept: ${redact(kept)}`, { type: 'TestFailed' });
+      await clients.clean(onIdle);
+      const { how, leaks } = await bringBack(place, onIdle);
+      if (how === 'beyond') await renew(drop);
+      if (leaks.length > 0) tellLeaks(onLeak, name, leaks.map(describeLeak));
+      return how === 'beyond' || kept !== undefined ? 'renewed' : how;
+    },
+    keep,
+    end: async () => {
+      await clients.destroy();
+      await place.close();
+      await drop();
+    },
+  };
+}
+
 function once(work: () => Promise<void>): () => Promise<void> {
   let working: Promise<void> | undefined;
   return async () => await (working ??= work());
 }
 
-async function markKept(desk: Desk, name: string): Promise<void> {
-  await desk.link.query(`comment on database ${identifier(name)} is ${literal(`${keptMark}${new Date().toISOString()}`)}`);
+/** Lets what is asked at once be done one after the other. */
+function takeTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return async (work) => {
+    const turn = last.then(work, work);
+    last = turn.catch(() => undefined);
+    return await turn;
+  };
+}
+
+function released(name: string): MigrationError {
+  return new MigrationError('EM_TEST_SERVER', `the database ${name} has been released`, { remedy: 'Acquire another one.' });
 }
 
 /** The database as it was just made, and the connections to it. */
@@ -132,13 +174,6 @@ async function bringBack({ baseline, ...place }: Place, onIdle: OnIdle): Promise
   } catch {
     return { how: 'beyond', leaks: [] }; // a test has ended our session among others, or the server was started again
   }
-}
-
-async function renew(request: DatabaseRequest, place: Place, clients: Clients): Promise<Place> {
-  await clients.renew();
-  await place.close();
-  await dropDatabase(request.desk, request.name);
-  return await makePlace(request);
 }
 
 function tellLeaks(onLeak: OnLeak, database: string, leaks: readonly string[]): void {

@@ -1,17 +1,35 @@
 import { sqlStateOf } from '../errors.js';
-import { identifier } from '../sql.js';
+import { identifier, literal } from '../sql.js';
 import type { Desk } from './desk.js';
 import { withLink } from './link.js';
+import { databaseName, keptMark } from './names.js';
 
-/** Drops a database of ours with the sessions in it, and with its prepared transactions, which would keep it. */
+/** Drops a database of ours with the sessions in it, and with all else that would keep it. */
 export async function dropDatabase(desk: Desk, name: string): Promise<void> {
-  const drop = `drop database if exists ${identifier(name)} with (force)`;
+  await freely(desk, name, `drop database if exists ${identifier(name)} with (force)`);
+}
+
+/** Gives a database of ours another name, which it returns, and marks it as kept. Ends the sessions in it. */
+export async function setAside(desk: Desk, name: string): Promise<string> {
+  const kept = databaseName('c', desk.facts.oid, desk.run);
+  const { query } = desk.link;
+  await query(`alter database ${identifier(name)} with allow_connections false`); // nobody comes in the meantime
+  await query(`select pg_catalog.pg_terminate_backend(pid, 5000) from pg_catalog.pg_stat_activity where datname = $1`, [name]);
+  await query(`comment on database ${identifier(name)} is ${literal(`${keptMark}${new Date().toISOString()}`)}`);
+  await freely(desk, name, `alter database ${identifier(name)} rename to ${identifier(kept)}`);
+  await query(`alter database ${identifier(kept)} with allow_connections true connection limit -1`);
+  return kept;
+}
+
+// 55006: a prepared transaction, a subscription or a slot of a logical replication holds it. 42809: a test has made it a template.
+async function freely({ link, urlOf }: Desk, name: string, statement: string): Promise<void> {
   try {
-    await desk.link.query(drop);
+    await link.query(statement);
   } catch (error) {
-    if (sqlStateOf(error) !== '55006') throw error;
-    await endPrepared(desk.urlOf(name));
-    await desk.link.query(drop);
+    if (!['55006', '42809'].includes(sqlStateOf(error) ?? '')) throw error;
+    await link.query(`alter database ${identifier(name)} with is_template false allow_connections true connection limit -1`);
+    await letGo(urlOf(name));
+    await link.query(statement);
   }
 }
 
@@ -25,12 +43,16 @@ export async function dropTemplate(desk: Desk, name: string): Promise<void> {
   await dropDatabase(desk, name);
 }
 
-async function endPrepared(url: string): Promise<void> {
+// Without its slot, which is on another server, a subscription goes in a transaction and asks nobody.
+const holdersSql = `select pg_catalog.format('rollback prepared %L', gid) as end from pg_catalog.pg_prepared_xacts where database = pg_catalog.current_database()
+  union all select pg_catalog.format('alter subscription %1$I disable; alter subscription %1$I set (slot_name = none); drop subscription %1$I', subname)
+    from pg_catalog.pg_subscription where subdbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+  union all select pg_catalog.format('select pg_catalog.pg_terminate_backend(active_pid, 5000) from pg_catalog.pg_replication_slots where slot_name = %1$L;
+      select pg_catalog.pg_drop_replication_slot(%1$L)', slot_name)
+    from pg_catalog.pg_replication_slots where database = pg_catalog.current_database()`;
+
+async function letGo(url: string): Promise<void> {
   await withLink(url, async (link) => {
-    const rows = await link.query<{ statement: string }>(
-      `select pg_catalog.format('rollback prepared %L', gid) as statement from pg_catalog.pg_prepared_xacts
-       where database = pg_catalog.current_database()`,
-    );
-    for (const { statement } of rows) await link.query(statement);
+    for (const holder of await link.query<{ end: string }>(holdersSql)) await link.query(holder.end);
   });
 }

@@ -6,6 +6,7 @@ import type { TestDatabase } from './database.js';
 import { openDesk, type Desk } from './desk.js';
 import type { OnIdle, OnLeak } from './leaks.js';
 import { newRun } from './names.js';
+import { refuseUnsound } from './options.js';
 import { prepareEmpty, readProject, type MigratingOptions, type Project } from './project.js';
 import { readSeed, type Seed } from './seed.js';
 import { openServer, type ServerOptions, type TestServer } from './server.js';
@@ -24,6 +25,8 @@ export interface TestDatabasesOptions extends MigratingOptions, ServerOptions {
   readonly onLeak?: OnLeak | undefined;
   /** What becomes of the application's idle sessions. Default `keep`. */
   readonly onIdle?: OnIdle | undefined;
+  /** A failed test keeps its database: by the fixture of vitest, whose message ends with the URL; else by `reset({ failed: true })`. Default false. */
+  readonly keepFailed?: boolean | undefined;
   /** Called with the name of each phase as it begins: `server.starting`, `template.building` and so on. */
   readonly onPhase?: ((phase: string) => void) | undefined;
 }
@@ -66,7 +69,7 @@ export interface Booted {
 
 /**
  * Starts the harness: finds a server or starts one, drops what dead runs have left, and makes a template at head by `ensureMigrated` itself,
- * or takes the one that is there. Holds one connection. Throws EM_TEST_SERVER, and what `ensureMigrated` throws.
+ * or takes the one that is there. Holds one connection. Throws EM_CONFIG_INVALID, EM_TEST_SERVER, and what `ensureMigrated` throws.
  */
 export async function startTestDatabases(options: TestDatabasesOptions = {}): Promise<Harness> {
   const run = await startRun(options);
@@ -113,6 +116,7 @@ export interface Run {
 
 /** See {@link startTestDatabases}. */
 export async function startRun(options: TestDatabasesOptions): Promise<Run> {
+  refuseUnsound(options);
   const tell = options.onPhase ?? (() => undefined);
   const project = await readProject(options);
   tell('server.starting');
@@ -139,10 +143,10 @@ export async function startRun(options: TestDatabasesOptions): Promise<Run> {
 
 /** Reads the migrations and the seed, and makes the template, or takes the one that is there. */
 export async function openWorkshop(desk: Desk, options: TestDatabasesOptions): Promise<Workshop> {
-  const { key = '', onLeak = 'warn', onIdle = 'keep', onPhase: tell = () => undefined, knex } = options;
+  const { key = '', onLeak = 'warn', onIdle = 'keep', keepFailed = false, onPhase: tell = () => undefined, knex } = options;
   const [project, seed] = [await readProject(options), await readSeed(options.seed)];
   const template = await prepareTemplate({ desk, project, seed, key, tell });
-  return { desk, template, onLeak, onIdle, knex, opened: new Set(), learn: learnOnce(desk) };
+  return { desk, template, onLeak, onIdle, keepFailed, knex, opened: new Set(), learn: learnOnce(desk) };
 }
 
 async function stop({ desk, opened }: Workshop, server: TestServer): Promise<void> {

@@ -8,8 +8,6 @@ export interface Lanes {
   take(name: string): Promise<TestDatabase>;
   /** One for a single test. */
   takeAlone(name: string): Promise<TestDatabase>;
-  /** Keeps it for a person to look at, and gives its URL; the next test of its lane has another. */
-  keep(db: TestDatabase): Promise<string>;
   readonly ticketOf: (name: string) => Ticket;
   close(): Promise<void>;
 }
@@ -37,12 +35,6 @@ export function openLanes({ ticketOf, knexOf }: LanesRequest): Lanes {
       const db = await remember(lanes, name, async () => await takeAlone(name));
       if (!isNew) await db.reset();
       return db;
-    },
-    keep: async (db) => {
-      for (const [name, lane] of lanes) if ((await lane) === db) lanes.delete(name);
-      const url = await db.keep();
-      await db.release();
-      return url;
     },
     close: async () => {
       for (const lane of lanes.values()) await (await lane).release();

@@ -54,16 +54,18 @@ export async function connectLink(config: PgConfig): Promise<Link> {
   const client = new pg.Client({ ...config, application_name: 'ensure-migrated/testing' }) as pg.Client & Untold;
   client.on('error', () => undefined); // the next query says so
   await client.connect();
+  let isOpen = true;
+  client.on('end', () => (isOpen = false));
   let running = 0;
   let last: Promise<unknown> = Promise.resolve();
   const holding = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running++ === 0) client.ref();
+    if (running++ === 0 && isOpen) client.ref();
     const turn = last.then(work, work); // pg wants one query at a time
     last = turn.catch(() => undefined);
     try {
       return await turn;
     } finally {
-      if (--running === 0) client.unref();
+      if (--running === 0 && isOpen) client.unref(); // a closed socket would note it for its next opening, each time
     }
   };
   const rowsOf = (result: unknown): unknown[] => ((Array.isArray(result) ? result.at(-1) : result) as pg.QueryResult).rows;

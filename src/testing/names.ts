@@ -31,6 +31,9 @@ export function runOf(name: string): string {
 /** Begins the comment on each of them: what does not bear it is not ours, whatever its name. */
 export const mark = 'A test database of ensure-migrated';
 
+/** The same for one that a failed test keeps; a time follows. */
+export const keptMark = `${mark}, kept since `;
+
 /** First keys of the advisory locks: a run is alive; a template is being built; a template is in use. */
 export const lockSpaces = { run: 0x656d7472, build: 0x656d7462, use: 0x656d7475 };
 

@@ -1,6 +1,6 @@
 import type { Desk } from './desk.js';
 import { dropDatabase, dropTemplate } from './drop.js';
-import { lockNumber, lockSpaces, mark, namePattern, runOf } from './names.js';
+import { keptMark, lockNumber, lockSpaces, mark, namePattern, runOf } from './names.js';
 
 const keptTemplates = 3;
 const keptDatabases = 10;
@@ -54,9 +54,6 @@ export async function pruneTemplates(desk: Desk): Promise<void> {
     await unlock(desk, lockSpaces.use, name);
   }
 }
-
-/** What the comment of a database begins with that a failed test keeps. */
-export const keptMark = `${mark}, kept since `;
 
 function isKept(comment: string | null): boolean {
   return comment?.startsWith(keptMark) ?? false;

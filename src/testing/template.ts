@@ -98,6 +98,7 @@ async function hashOf({ desk, project, seed, key }: TemplateRequest): Promise<st
   const extensions = await desk.link.query('select name, default_version from pg_catalog.pg_available_extensions order by name');
   const parts = [
     desk.facts.serverVersion,
+    desk.facts.user, // owns what is in it: another role could not read a copy
     version(),
     project.migrations.map(({ name, checksum }) => [name, checksum ?? desk.run]),
     [tableName, schemaName, disableTransactions, transaction],

@@ -30,10 +30,10 @@ export function ticketKey(name: string): string {
 /** Learns what a copy of the template is, so that no worker has to. */
 export async function writeTicket(
   workshop: Workshop & { readonly url: string },
-  rest: Pick<Ticket, 'keepFailed' | 'configured' | 'password'>,
+  rest: Pick<Ticket, 'configured' | 'password'>,
 ): Promise<Ticket> {
-  const { desk, template, onLeak, onIdle, url } = workshop;
-  return { url, run: desk.run, template, onLeak, onIdle, baseline: await learnBaseline(workshop), ...rest };
+  const { desk, template, onLeak, onIdle, keepFailed, url } = workshop;
+  return { url, run: desk.run, template, onLeak, onIdle, keepFailed, baseline: await learnBaseline(workshop), ...rest };
 }
 
 /** What a worker makes databases with. */
@@ -44,8 +44,8 @@ export interface Guest {
 
 /** Connects to the server as one of the run's processes. `knex` gives `db.knex` its configuration. */
 export async function openGuest(ticket: Ticket, knex: Knex | undefined): Promise<Guest> {
-  const { url, run, template, onLeak, onIdle } = ticket;
+  const { url, run, template, onLeak, onIdle, keepFailed } = ticket;
   const desk = await openDesk({ url, run, as: 'guest' });
-  const workshop: Workshop = { desk, template, onLeak, onIdle, knex, opened: new Set(), learn: async () => ticket.baseline };
+  const workshop: Workshop = { desk, template, onLeak, onIdle, keepFailed, knex, opened: new Set(), learn: async () => ticket.baseline };
   return { acquire: async () => await openClone(workshop), close: async () => await desk.link.close() };
 }

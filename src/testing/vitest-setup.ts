@@ -13,8 +13,6 @@ import type { Workshop } from './workshop.js';
 export interface VitestOptions extends TestDatabasesOptions {
   /** Which of several databases this is; see `databaseTest`. Default `default`. */
   readonly name?: string | undefined;
-  /** A failed test keeps its database, and its message ends with the URL. Default false. */
-  readonly keepFailed?: boolean | undefined;
 }
 
 type Setup = (project: TestProject) => Promise<() => Promise<void>>;
@@ -49,16 +47,15 @@ export function setupDatabases(options: VitestOptions = {}): Setup {
 interface Setting {
   readonly name: string;
   readonly harness: TestDatabasesOptions;
-  readonly keepFailed: boolean;
   /** Where the configuration file is whose knex the workers load. */
   readonly configured: string | undefined;
 }
 
-async function readSetting({ name = 'default', keepFailed = false, ...harness }: VitestOptions, directory: string): Promise<Setting> {
+async function readSetting({ name = 'default', ...harness }: VitestOptions, directory: string): Promise<Setting> {
   const { file, options } = await loadConfigFile({ directory, environment: harness.environment, flags: migratingOf(harness) });
   const migrations = options.migrations ?? (options.knex === undefined ? path.join(directory, 'migrations') : undefined);
   const configured = file !== undefined && options.knex !== undefined ? directory : undefined;
-  return { name, keepFailed, configured, harness: { ...harness, ...migratingOf({ ...options, migrations }) } };
+  return { name, configured, harness: { ...harness, ...migratingOf({ ...options, migrations }) } };
 }
 
 // The rest of a configuration is about the real database, and has no say here.
@@ -75,8 +72,8 @@ interface Working {
 }
 
 async function provide({ project, run, setting, password }: Working, workshop: Workshop): Promise<void> {
-  const { name, keepFailed, configured } = setting;
-  const ticket = await writeTicket({ ...workshop, url: run.server.url }, { keepFailed, configured, password });
+  const { name, configured } = setting;
+  const ticket = await writeTicket({ ...workshop, url: run.server.url }, { configured, password });
   (project.provide as (key: string, value: unknown) => void)(ticketKey(name), ticket);
 }
 

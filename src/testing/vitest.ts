@@ -41,10 +41,9 @@ function fixtureOf(name: string) {
     const db = await (task.concurrent ? testLanes.takeAlone(name) : testLanes.take(name));
     await use(db);
     if (keepFailed && task.result?.state === 'fail') {
-      const url = await testLanes.keep(db);
-      return tellKept(task, password === 'shown' ? url : redact(url));
-    }
-    if (onLeak === 'error') await db.reset(); // the test that has left something open is the one to fail
+      const url = await db.keep();
+      tellKept(task, password === 'shown' ? url : redact(url));
+    } else if (onLeak === 'error') await db.reset(); // the test that has left something open is the one to fail
     if (task.concurrent) await db.release();
   };
 }

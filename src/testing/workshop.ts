@@ -17,6 +17,7 @@ export interface Workshop {
   readonly template: Template;
   readonly onLeak: OnLeak;
   readonly onIdle: OnIdle;
+  readonly keepFailed: boolean;
   readonly knex: Knex | undefined;
   /** What has not been released. */
   readonly opened: Set<TestDatabase>;

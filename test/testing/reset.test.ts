@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { readSchema } from '../../src/schema/index.js';
 import type { Reset, TestDatabase } from '../../src/testing/index.js';
 import { major } from '../support/majors.js';
-import { startHarness } from './fixture.js';
+import { startHarness, startServer } from './fixture.js';
 
 interface Damage {
   readonly title: string;
@@ -78,7 +78,16 @@ const damages: readonly Damage[] = [
   shape('a large object', `select lo_from_bytea(0, 'x')`),
   shape('a setting by ALTER DATABASE', `alter database ${here} set work_mem to '1MB'`),
   shape('a right on the database', `revoke connect on database ${here} from public`),
-  shape('a limit of connections', `alter database ${here} connection limit 3`),
+  shape('a limit of connections', `alter database ${here} connection limit 0`),
+  shape('a database that is read only', `alter database ${here} set default_transaction_read_only to on`),
+  shape('a database that is a template', `alter database ${here} is_template true`),
+  shape('a subscription', `create subscription told connection 'host=nowhere.invalid' publication nothing with (connect = false)`),
+  open('a database that accepts no connections', 'renewed', async ({ url, name }) => {
+    await ask(url.replace(/[^/]*$/, 'postgres'), `alter database "${name}" allow_connections false`);
+  }),
+  open('a database that was dropped', 'renewed', async ({ url, name }) => {
+    await ask(url.replace(/[^/]*$/, 'postgres'), `drop database "${name}" with (force)`);
+  }),
   open('an open transaction that holds a table', 'mended', async ({ pool }) => {
     const client = await pool.connect();
     await client.query('begin; lock table people in access exclusive mode');
@@ -197,6 +206,15 @@ test('partitions, quoted names, and rows beside columns that are gone are put ba
   );
   expect(await db.reset()).toBe('mended');
   expect(await rows()).toEqual(fresh);
+});
+
+test('a slot of logical decoding is dropped', async () => {
+  const server = await startServer({ settings: { wal_level: 'logical' } });
+  const { harness } = await startHarness({ url: server.url });
+  const db = await harness.acquire();
+  await db.pool.query(`select pg_create_logical_replication_slot('told', 'pgoutput')`);
+  expect(await db.reset()).toBe('renewed');
+  expect((await db.pool.query('select from pg_replication_slots')).rowCount).toBe(0);
 });
 
 test('many rows leave no bloat behind', async () => {
