@@ -15,9 +15,11 @@ export async function setAside(desk: Desk, name: string): Promise<string> {
   const { query } = desk.link;
   await query(`alter database ${identifier(name)} with allow_connections false`); // nobody comes in the meantime
   await query(`select pg_catalog.pg_terminate_backend(pid, 5000) from pg_catalog.pg_stat_activity where datname = $1`, [name]);
-  await query(`comment on database ${identifier(name)} is ${literal(`${keptMark}${new Date().toISOString()}`)}`);
   await freely(desk, name, `alter database ${identifier(name)} rename to ${identifier(kept)}`);
-  await query(`alter database ${identifier(kept)} with allow_connections true connection limit -1`);
+  const comment = literal(`${keptMark}${new Date().toISOString()}`);
+  await query(
+    `comment on database ${identifier(kept)} is ${comment}; alter database ${identifier(kept)} allow_connections true connection limit -1`,
+  );
   return kept;
 }
 

@@ -50,7 +50,8 @@ const settings = { max_connections: 200, max_prepared_transactions: 20, wal_leve
 async function embed({ postgres, listen = 'socket', ...options }: ServerOptions): Promise<TestServer> {
   try {
     const server = await startEmbedded({ major: postgres, listen, settings: { ...settings, ...options.settings } });
-    return { url: server.url, embedded: true, remove: async () => await server.remove() };
+    const url = process.env['PGSSLMODE'] ? `${server.url}?sslmode=disable` : server.url; // it is about another server
+    return { url, embedded: true, remove: async () => await server.remove() };
   } catch (cause) {
     throw new MigrationError('EM_TEST_SERVER', `no PostgreSQL for the tests: ${messageOf(cause)}`, { cause });
   }

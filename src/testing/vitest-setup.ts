@@ -111,7 +111,11 @@ interface Shared extends TestServer {
   leave(): Promise<void>;
 }
 
-const shared = new Map<string, { readonly server: Promise<TestServer>; users: number }>();
+type SharedServers = Map<string, { readonly server: Promise<TestServer>; users: number }>;
+
+// Each project of vitest may have this module once more.
+const place = Symbol.for('ensure-migrated/vitest/setup');
+const shared = ((globalThis as Record<symbol, unknown>)[place] ??= new Map()) as SharedServers;
 
 /** One server for all projects of a run of vitest that want the same. */
 async function shareServer({ url, postgres, settings, listen }: TestDatabasesOptions): Promise<Shared> {

@@ -126,6 +126,37 @@ test('a project may have several databases, each with migrations of its own', as
   expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +1 passed/)]);
 });
 
+test('several projects have a database each, on one server, and a retried test finds a clean one', async () => {
+  const project = (name: string) =>
+    `{ test: { name: '${name}', root: './${name}', pool: '${name === 'one' ? 'threads' : 'forks'}', globalSetup: ['ensure-migrated/vitest/setup'] } }`;
+  const file = (name: string) => `import { test } from 'ensure-migrated/vitest'; import { expect } from 'vitest';
+    let tries = 0;
+    test('retried', { retry: 1 }, async ({ db }) => {
+      const { rows } = await db.pool.query("insert into ${name}s values (1) returning (select count(*)::int from ${name}s) as found");
+      console.log('server ' + new URL(db.url).hostname + ' found ' + rows[0].found);
+      expect(++tries).toBe(2);
+    });`;
+  const directory = await makeProject({
+    'vitest.config.js': `export default { test: { projects: [${project('one')}, ${project('two')}] } };`,
+    'one/migrations/1.sql': 'create table ones (id int);',
+    'two/migrations/1.sql': 'create table twos (id int);',
+    'one/a.test.js': file('one'),
+    'two/a.test.js': file('two'),
+  });
+  const { code, stdout, stderr } = await runVitest(directory, { PGSSLMODE: 'require' }).ended;
+  expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +2 passed/)]);
+  const told = stdout.match(/server \S+ found \d/g);
+  expect([told?.length, new Set(told).size, told?.[0]]).toEqual([4, 1, expect.stringMatching(/found 0$/)]);
+});
+
+test('a migration that fails ends the run of vitest with its message, and leaves no database', async () => {
+  const maintenance = await createDatabase();
+  const directory = await makeProject({ 'migrations/03_wrong.sql': 'select 1/0;', 'a.test.js': `${head} test('a', () => undefined);` });
+  const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: maintenance.url }).ended;
+  expect([code, stdout + stderr]).toEqual([1, expect.stringContaining('migration 03_wrong.sql failed')]);
+  expect(await ours(maintenance)).toEqual([]);
+});
+
 test('db.knex has the configuration of the knexfile', async () => {
   const directory = await makeProject({
     'knexfile.js': `export default { client: 'pg', connection: 'postgres://nowhere.invalid/real', postProcessResponse: (rows) => ['mapped', rows.length] };`,
@@ -135,7 +166,7 @@ test('db.knex has the configuration of the knexfile', async () => {
   expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +1 passed/)]);
 });
 
-test('in watch mode a changed migration builds the template anew and runs the tests again', async () => {
+test('in watch mode a changed migration builds the template anew and runs the tests again; one that fails leaves the databases as they were', async () => {
   const migration = (name: string) =>
     `export const up = async (knex) => { await knex('people').insert({ name: '${name}' }); }; export const down = () => {};`;
   const directory = await makeProject({
@@ -145,6 +176,9 @@ test('in watch mode a changed migration builds the template anew and runs the te
   const running = runVitest(directory, { DATABASE_URL: (await createDatabase()).url, WATCH: '1' });
   await running.waitForLine('found first there');
   await running.waitForLine('Waiting for file changes');
+  await writeFile(path.join(directory, 'migrations/03_first.js'), 'export const up = async (knex) => await knex.raw("select 1/0");');
+  await running.waitForLine(/The test databases are as they were: .*03_first\.js failed/);
+  await expect.poll(() => running.stdout.match(/found first there/g)?.length, { timeout: 30_000 }).toBe(2);
   await writeFile(path.join(directory, 'migrations/03_first.js'), migration('second'));
   await running.waitForLine('found second there');
   await running.kill();
