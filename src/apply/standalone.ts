@@ -7,6 +7,7 @@ import { describeStatement, splitSql } from '../source/index.js';
 import { Run, StepFailed, type Applying, type Blockers } from './applying.js';
 import { backOff, blockedForGood, blockersOf } from './blocked.js';
 import { failureBehind, failureOf, verifyStep } from './failure.js';
+import { followed } from './followed.js';
 import { dropInvalidIndex, readIndexState, type IndexState } from './index-state.js';
 import { interruptible } from './interrupt.js';
 import { renderAnnouncement, renderReset, renderStarted } from './messages.js';
@@ -48,10 +49,12 @@ class Standalone {
     private readonly step: Step,
     private readonly attempt: Attempt,
   ) {
+    const following = followed(applying, () => ({ step, connection: this.connection }));
     this.connection = new StepConnection(applying.session.wire, {
       transaction: 'none',
-      around: (text, send) => {
-        const answer = this.statement(text, send);
+      ...following,
+      around: (message, send) => {
+        const answer = this.statement(message.text, () => following.around?.(message, send) ?? send(message));
         this.answered = Promise.allSettled([this.answered, answer]);
         return answer;
       },

@@ -5,6 +5,7 @@ import type { Step } from '../plan.js';
 import { Run, StepFailed, type Applying } from './applying.js';
 import { blockersOf } from './blocked.js';
 import { failureBehind, failureOf, isLockLost, notCommitted, swallowedFailure, verifyStep } from './failure.js';
+import { followed } from './followed.js';
 import { entriesOf, hookFailure, type HookName } from './hooks.js';
 import { interruptible } from './interrupt.js';
 import { recordMark, renderOpening, renderRecord, renderReset, stepsSavepoint } from './messages.js';
@@ -27,7 +28,8 @@ class Scope {
     private readonly applying: Applying,
     private readonly tries: number,
   ) {
-    this.connection = new StepConnection(applying.session.wire, { transaction: 'transaction', hear: this.hear });
+    const following = followed(applying, () => (this.hook ? undefined : { step: this.current.step, connection: this.connection }));
+    this.connection = new StepConnection(applying.session.wire, { transaction: 'transaction', hear: this.hear, ...following });
     this.connection.rideBefore(renderOpening(applying));
   }
 
@@ -53,10 +55,10 @@ class Scope {
 
   // A set of scripts needs no knex, and a script alone needs one message.
   private async body(steps: readonly Step[]): Promise<void> {
-    const { plan, call } = this.applying;
+    const { plan, call, session } = this.applying;
     const { beforeAll, beforeEach, afterEach, afterAll } = call.config.migrations.hooks;
     const called = [beforeEach, afterEach, ...(plan.transaction === 'all' ? [beforeAll, afterAll] : [])].some(Boolean);
-    const scripts = steps.every(({ code }) => typeof code !== 'function') && !called;
+    const scripts = steps.every(({ code }) => typeof code !== 'function') && !called && !session.follower;
     if (!scripts) return await this.inKnexTransaction(steps);
     for (const step of steps.slice(0, -1)) {
       await this.script(this.begin(step));
@@ -128,7 +130,7 @@ class Scope {
 
   private async script(run: Run): Promise<void> {
     this.hear(textOf(run.step), undefined);
-    await this.connection.send({ text: textOf(run.step) });
+    await this.connection.pass({ text: textOf(run.step) });
     run.statementCount = 1;
     run.end();
   }

@@ -7,6 +7,7 @@ import { identifier } from '../sql.js';
 import { bindKnex } from './bound-knex.js';
 import { requestCancel } from './cancel.js';
 import { connect, connectOnce } from './connect.js';
+import type { Follower } from './follower.js';
 import { startLease, type Lease } from './lease.js';
 import { leaseSettings, renderSettings, sessionSettings, transactionSettings, type Setting } from './settings.js';
 import type { Hear, StepConnection } from './step-connection.js';
@@ -19,7 +20,8 @@ export { atDatabase, readLogin, type Login } from './login.js';
 export { renderSettings, type Setting } from './settings.js';
 export { brokenBy, TransactionBroken } from './broken.js';
 export { bindKnex } from './bound-knex.js';
-export { StepConnection, type Failure, type Hear, type StepWire } from './step-connection.js';
+export type { Follower, Sending } from './follower.js';
+export { StepConnection, type Failure, type Hear, type SendPart, type StepWire } from './step-connection.js';
 export { Wire, type Answer, type Message } from './wire.js';
 
 /** What a recording connection is made of; see offline.ts. Loaded on first use, since a boot has no need of it. */
@@ -40,6 +42,8 @@ export class Session implements AsyncDisposable {
   private role = 'none';
   /** Hears each statement that a migration sends, with the migration's name; see {@link Hear}. */
   onStatement: ((migration: string, ...statement: Parameters<Hear>) => void) | undefined;
+  /** Follows what migrations send; each message then goes by itself, a script not together with its record. */
+  follower: Follower | undefined;
 
   constructor(
     private readonly call: Call,
@@ -159,7 +163,8 @@ export class Session implements AsyncDisposable {
   /** A knex on this connection, for one step; see {@link bindKnex}. */
   async knex(connection: StepConnection): Promise<Knex> {
     const cancel = async () => await requestCancel(this.wire);
-    return await bindKnex({ connection, wire: this.wire, cancel }, this.call.config.knex);
+    const messages = this.follower && { messages: 'traced' as const };
+    return await bindKnex({ connection, wire: this.wire, cancel, ...messages }, this.call.config.knex);
   }
 
   /** Cancels the running statement from the side, without a login. */

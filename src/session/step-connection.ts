@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { labelled } from '../sql.js';
 import { brokenBy, refusedControl, transactionControlOf, type TransactionBroken } from './broken.js';
+import { shiftPosition, snapshotOf } from './server-error.js';
 import { isSubmittable, streamText, type Submittable } from './submittable.js';
 import type { Answer, Message, Wire } from './wire.js';
 
@@ -22,6 +23,9 @@ export interface Failure {
 /** Hears a statement before it is sent, as the migration wrote it: what rides before it, and its transaction, are left out. */
 export type Hear = (text: string, values: readonly unknown[] | undefined) => void;
 
+/** Sends a message, or a part of it that begins after so many characters of its text. */
+export type SendPart = (message: Message, offset?: number) => Promise<Answer>;
+
 /** What a StepConnection needs of the wire behind it. */
 export type StepWire = Pick<Wire, 'client' | 'send' | 'exclusively' | 'stream' | 'status' | 'tags' | 'lost'>;
 
@@ -29,9 +33,10 @@ export interface StepConnectionOptions {
   /** `transaction`: knex's BEGIN, COMMIT and ROLLBACK are ours to send. `none`: every statement goes as it is. */
   readonly transaction: 'transaction' | 'none';
   /** Stands around each statement that the migration sends; answers with `skip` when the server need not see it. */
-  readonly around?: (text: string, send: () => Promise<Answer>) => Promise<Answer | 'skip'>;
+  readonly around?: ((message: Message, send: SendPart) => Promise<Answer | 'skip'>) | undefined;
   /** What is sent before a stream, which cannot be sent a second time. */
   readonly beforeStream?: (text: string) => Promise<string>;
+  readonly onStream?: ((text: string) => void) | undefined;
   readonly hear?: Hear | undefined;
 }
 
@@ -93,6 +98,20 @@ export class StepConnection {
     this.phase = 'closed';
     this.onClose?.();
     this.onClose = undefined;
+  }
+
+  /** Sends a message of the migration by whoever stands around what it sends. */
+  async pass(message: Message): Promise<Answer | 'skip'> {
+    const send: SendPart = async (part, offset = 0) => {
+      const before = this.offset;
+      this.offset = before + offset;
+      try {
+        return await this.send(part);
+      } finally {
+        this.offset = before;
+      }
+    };
+    return await (this.options.around?.(message, send) ?? send(message));
   }
 
   /** Sends text with everything that was to ride before it. Throws when the transaction is not ours any more, unless the text `ends` it. */
@@ -172,8 +191,7 @@ export class StepConnection {
     if (this.broken) throw this.broken;
     if (this.phase !== 'closing') this.statementCount++;
     this.options.hear?.(message.text, message.values);
-    const send = () => this.send(message);
-    const answer = await (this.options.around?.(message.text, send) ?? send());
+    const answer = await this.pass(message);
     if (answer === 'skip') return emptyResult('SKIPPED');
     return answer.results.length === 1 ? answer.results[0] : answer.results;
   }
@@ -201,6 +219,7 @@ export class StepConnection {
     if (this.broken) throw this.broken;
     this.statementCount++;
     this.options.hear?.(streamText(query), undefined);
+    this.options.onStream?.(streamText(query));
     this.activeAt = performance.now();
     const prefix = this.prefix;
     this.prefix = [];
@@ -220,17 +239,4 @@ function isPlainText({ values, name, queryMode, rows }: Message): boolean {
 
 function emptyResult(command: string) {
   return { command, rowCount: 0, rows: [], fields: [], oid: 0 };
-}
-
-// The server counts from the start of the message; the migration's author from the start of the statement.
-function shiftPosition(error: unknown, by: number): unknown {
-  const position = Number((error as { position?: string } | null)?.position);
-  if (position > by) (error as { position: string }).position = String(position - by);
-  return error;
-}
-
-/** knex writes the SQL into the message of the very object that pg threw: keep what the server said. */
-function snapshotOf(error: unknown): Error {
-  const original = error instanceof Error ? error : new Error(String(error));
-  return Object.assign(Object.create(Object.getPrototypeOf(original) as object) as Error, original, { message: original.message });
 }

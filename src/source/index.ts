@@ -2,11 +2,13 @@
 import type { EffectiveStatement } from './effect.js';
 import type { SqlScript } from './migration.js';
 import type { Dropped } from './dropped.js';
+import type { KindLock } from './kind-locks.js';
 import type { Misplaced, ScriptStatement } from './sql-script.js';
 import type { StatementSummary } from './statement.js';
 
 export type { Dropped } from './dropped.js';
 export type { Effect, EffectiveStatement } from './effect.js';
+export type { KindLock } from './kind-locks.js';
 export { listMigrations } from './list.js';
 export { lineAt, migrationId, placeInStack, recordedName } from './migration.js';
 export type { LoadedMigration, Migration, MigrationCode, MigrationSettings, SqlScript } from './migration.js';
@@ -46,6 +48,14 @@ export async function describeStatement(text: string): Promise<StatementSummary>
 /** What with rows in it the statements of a text destroy. Loads the parser; gives nothing for a text that it cannot read. */
 export async function findDropped(text: string): Promise<Dropped[]> {
   return await (await import('./dropped.js')).findDropped(text);
+}
+
+/**
+ * What a statement that cannot run in a transaction block (CONCURRENTLY, VACUUM) locks by its kind, as the manual has it; undefined where the
+ * statement alone does not tell. Loads the parser.
+ */
+export async function findKindLocks(text: string): Promise<KindLock[] | undefined> {
+  return await (await import('./kind-locks.js')).findKindLocks(text);
 }
 
 /**
