@@ -1,13 +1,12 @@
 import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { renderBaseline, type BaselineScripts } from './baseline-script.js';
+import { dumpBaseline } from './baseline-dump.js';
+import type { BaselineScripts } from './baseline-script.js';
 import type { Call } from './call.js';
-import { dumpSchema, ToolError } from './client-tools/index.js';
 import { messageOf, MigrationError } from './errors.js';
 import { readHistory, tablesOf } from './history/index.js';
 import { listExisting } from './revision/index.js';
-import { openSession, type Session } from './session/index.js';
-import { identifier, qualified } from './sql.js';
+import { openSession } from './session/index.js';
 import { refuseHistory } from './stamping.js';
 
 /** The first migration of a project, written and not yet recorded: removed when it is disposed, unless it is to be kept. */
@@ -58,50 +57,9 @@ async function dumpScripts(call: Call, file: string): Promise<BaselineScripts> {
   const tables = tablesOf(call.config.migrations);
   const { facts, applied = [] } = await readHistory(session, tables);
   refuseHistory({ applied });
-  const schema = tables.schema ?? facts.schema ?? undefined;
-  const bookkeeping = Object.values(tables.names).map((name) => qualified(schema, name));
-  const excluded = await readBookkeeping(session, bookkeeping);
-  const dump = await runDump({
-    call,
-    source,
-    serverVersion: facts.serverVersion,
-    args: [...dumpArgs, ...excluded.map((name) => `--exclude-table=${name}`)],
-  });
-  const [{ kept } = { kept: undefined }] = await session.query<{ kept: string | undefined }>('select quote_ident($1) as kept', [schema]);
-  const scripts = await renderBaseline(dump, { file, keptSchema: kept });
+  const scripts = await dumpBaseline({ call, session, source, tables, facts, file });
   if (scripts) return scripts;
   throw refused('there is nothing in this database to adopt', 'Write the first migration, and let it make the schema.');
-}
-
-const dumpArgs = ['--no-owner', '--no-subscriptions', '--no-security-labels', '--clean', '--if-exists'];
-
-async function runDump(dump: Parameters<typeof dumpSchema>[0]): Promise<string> {
-  try {
-    return await dumpSchema(dump);
-  } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
-    throw refused(`the schema cannot be dumped: ${messageOf(error)}`, error.remedy ?? 'Mend what pg_dump says.', error);
-  }
-}
-
-// knex makes its tables when it only lists the migrations. pg_dump does not leave out a sequence with its table.
-async function readBookkeeping(session: Session, tables: readonly string[]): Promise<string[]> {
-  const rows = await session.query<{ schema: string; name: string }>(
-    `select n.nspname as schema, c.relname as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.oid = any ($1::text[]::pg_catalog.regclass[]) or c.oid in (
-       select objid from pg_catalog.pg_depend where classid = 'pg_catalog.pg_class'::pg_catalog.regclass and deptype in ('a', 'i')
-       and refobjid = any ($1::text[]::pg_catalog.regclass[])) and c.relkind = 'S'`,
-    [await existing(session, tables)],
-  );
-  return rows.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`);
-}
-
-async function existing(session: Session, tables: readonly string[]): Promise<string[]> {
-  const rows = await session.query<{ name: string }>(
-    'select name from pg_catalog.unnest($1::text[]) as name where pg_catalog.to_regclass(name) is not null',
-    [tables],
-  );
-  return rows.map(({ name }) => name);
 }
 
 function refused(message: string, remedy: string, cause?: unknown): MigrationError {
