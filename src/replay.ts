@@ -5,20 +5,21 @@ import { readHistory, tablesOf, type Tables } from './history/index.js';
 import { migrateUnderLock } from './migrate.js';
 import type { Opened } from './run-call.js';
 import type { Scratch } from './scratch.js';
-import { openSession, type Session } from './session/index.js';
+import { openSession, type Follower, type Session } from './session/index.js';
 import type { Migration } from './source/index.js';
 import { identifier } from './sql.js';
 
 export interface ReplayRequest {
   /** Of the verb that asks: its options say how migrations run. */
   readonly call: Call;
-  readonly scratch: Scratch;
+  readonly scratch: Pick<Scratch, 'connection'>;
   /** Up to the revision that is asked for, in their order. What the scratch has of them already is not run again. */
   readonly migrations: readonly Migration[];
   /** Of the real database's history. A fresh database has to have it before the first migration. */
   readonly schema: string | undefined;
   /** Hears each statement that a migration sends, before it is sent. */
   readonly onStatement?: Session['onStatement'];
+  readonly follower?: Follower;
 }
 
 /**
@@ -27,11 +28,12 @@ export interface ReplayRequest {
  * Throws EM_REPLAY_FAILED where a migration does not run there; EM_ABORTED, and what `look` throws.
  */
 export async function replay<T>(request: ReplayRequest, look: (session: Session) => Promise<T>): Promise<T> {
-  const { migrations, schema, onStatement } = request;
+  const { migrations, schema, onStatement, follower } = request;
   const call = quietCall(request.call, configOf(request));
   const tables = tablesOf(call.config.migrations);
   await using session = await openSession(call);
   session.onStatement = onStatement;
+  session.follower = follower;
   if (schema !== undefined) await session.query(`create schema if not exists ${identifier(schema)}`);
   await migrate({ call, session, migrations, tables });
   return await look(session);

@@ -5,13 +5,17 @@ import type { Finding } from '../finding.js';
 import { planUpgrade, selectPending, type Step, type Target } from '../plan.js';
 import { readState } from '../read-state.js';
 import { openDatabase, runCall, type Opened } from '../run-call.js';
-import type { Migration } from '../source/index.js';
+import { migrationId, type Migration } from '../source/index.js';
 import { redact } from '../sql.js';
 import { baselineOf, type State } from '../state.js';
+import type { TracedStatement } from '../trace/index.js';
+import type { Trace, TraceFailure } from '../traced-steps.js';
 
 export interface PlanOptions {
   /** Default `head`. */
   readonly target?: Target | undefined;
+  /** Runs what is pending in a scratch copy of the schema, and tells what each statement locks, rewrites, scans and builds there. */
+  readonly trace?: boolean | undefined;
 }
 
 /** What an upgrade would do. The names and meanings of these fields are kept. */
@@ -26,6 +30,16 @@ export interface PlannedUpgrade {
   /** What would be recorded without being run, by the option `baseline`. */
   readonly stamped: readonly string[];
   readonly steps: readonly PlannedStep[];
+  /** Where a trace was asked for and something is pending. */
+  readonly trace: PlannedTrace | undefined;
+}
+
+/** How the trace came about. */
+export interface PlannedTrace {
+  /** How the schema was copied: `replay` of the applied migrations, else the `dump` of pg_dump. */
+  readonly madeBy: 'replay' | 'dump';
+  /** What failed in the copy: nothing behind it was traced. */
+  readonly failure: TraceFailure | undefined;
 }
 
 /** One migration that would run. */
@@ -42,6 +56,8 @@ export interface PlannedStep {
   /** Why it is not exact. */
   readonly reason: string | undefined;
   readonly statements: readonly PlannedStatement[];
+  /** What it sent in the copy, and what that did; undefined where no trace was asked for, or it did not come so far. */
+  readonly trace: readonly TracedStatement[] | undefined;
 }
 
 export interface PlannedStatement {
@@ -57,14 +73,19 @@ export interface PlannedStatement {
  * Tells what an upgrade to the target would run, statement by statement. The code of pending migrations is run against a connection that only
  * records; their reads are answered from the database, in a read-only transaction that is rolled back. Takes no lock, writes nothing. With
  * nothing pending it costs a connection and one round trip, and loads no migration. Throws EM_PLAN_REFUSED for a target that is not ahead.
+ *
+ * With `trace` the applied and the pending migrations are run for real, in a scratch database that is made beside this one and dropped: it needs
+ * CREATEDB, and has no rows. What fails there is told in the result. Throws EM_SCRATCH_UNAVAILABLE; EM_PLAN_REFUSED where the schema cannot be copied.
  */
-export async function plan(options: Options, { target = 'head' }: PlanOptions = {}): Promise<PlannedUpgrade> {
+export async function plan(options: Options, { target = 'head', trace }: PlanOptions = {}): Promise<PlannedUpgrade> {
   return await runCall({ ...options, mode: 'verify' }, async (call) => {
     await using opened = await openDatabase(call);
     const state = await readState(opened);
     const stamped = baselineOf(call.config, state, opened.migrations);
     const pending = selectPending(target, state, opened.migrations).filter((migration) => !stamped.includes(migration));
-    const steps = pending.length > 0 ? await describeSteps(opened, state, pending) : [];
+    const described = pending.length > 0 ? await describeSteps(opened, state, pending) : [];
+    const traced = trace && pending.length > 0 ? await (await loadTrace()).traceSteps({ opened, state, stamped, pending }) : undefined;
+    const steps = described.map((step) => Object.freeze({ ...step, trace: traced && tracedOf(step, traced) }));
     const to = steps.at(-1)?.name ?? stamped.at(-1)?.name ?? state.revision;
     return Object.freeze({
       database: opened.history.facts.database,
@@ -73,8 +94,19 @@ export async function plan(options: Options, { target = 'head' }: PlanOptions = 
       findings: Object.freeze(state.findings.filter(({ code }) => isWorthTelling(code, stamped))),
       stamped: Object.freeze(stamped.map(({ name }) => name)),
       steps: Object.freeze(steps),
+      trace: traced && Object.freeze({ madeBy: traced.madeBy, failure: traced.failure }),
     });
   });
+}
+
+async function loadTrace(): Promise<typeof import('../traced-steps.js')> {
+  return await import('../traced-steps.js');
+}
+
+// The copy's history may have the name in another form.
+function tracedOf({ name }: Described, { migrations, failure }: Trace): readonly TracedStatement[] | undefined {
+  const found = migrations.find((each) => migrationId(each.name) === migrationId(name));
+  return found?.statements ?? (failure ? undefined : Object.freeze([]));
 }
 
 // What is pending is what the plan is about, and what is stamped is unmanaged no more.
@@ -82,16 +114,14 @@ function isWorthTelling(code: string, stamped: readonly Migration[]): boolean {
   return code !== 'history-pending' && (stamped.length === 0 || code !== 'history-unmanaged');
 }
 
-async function describeSteps(
-  { call, session, history }: Opened,
-  { applied }: State,
-  pending: readonly Migration[],
-): Promise<PlannedStep[]> {
+type Described = Omit<PlannedStep, 'trace'>;
+
+async function describeSteps({ call, session, history }: Opened, { applied }: State, pending: readonly Migration[]): Promise<Described[]> {
   const { transaction, migrations } = call.config;
   const pooled = session.wire.processId !== history.facts.backendPid;
   const loaded = await loadMigrations(call, pending, 'up');
   const { steps } = planUpgrade({ pending: loaded, applied, transaction, disableTransactions: migrations.disableTransactions, pooled });
-  const described: PlannedStep[] = [];
+  const described: Described[] = [];
   for (const step of steps) {
     const after = described.some(({ statements }) => statements.some(({ effect }) => effect !== 'read')) ? 'changes' : 'nothing';
     const capture = await captureMigration({ call, ...step, reads: { session, after } });
@@ -100,9 +130,9 @@ async function describeSteps(
   return described;
 }
 
-function describeStep({ name, transaction, migration }: Step, captured: Awaited<ReturnType<typeof captureMigration>>): PlannedStep {
+function describeStep({ name, transaction, migration }: Step, captured: Awaited<ReturnType<typeof captureMigration>>): Described {
   const { statements, exactness, reason } = captured;
   const shown = statements.map(({ sql, effect, place }) => Object.freeze({ sql: redact(sql), effect, place }));
   const compatible = migration.config.breaking === false;
-  return Object.freeze({ name, transaction, compatible, exactness, reason, statements: Object.freeze(shown) });
+  return { name, transaction, compatible, exactness, reason, statements: Object.freeze(shown) };
 }

@@ -10,10 +10,11 @@ export const foretelling: readonly Verb[] = [
     arguments: '[target]',
     summary: 'Show what an upgrade would run.',
     description:
-      'Shows each pending migration up to the target with the statements that it would send, and what is found of code and database. Changes nothing and takes no lock: the code of the migrations is run against a connection that only records, and what they read is answered from the database. What that cannot know is marked as approximate or opaque, with the reason.',
-    examples: ['ensure-migrated plan', 'ensure-migrated plan +1', 'ensure-migrated plan --json'],
-    run: async (options, { args: [target] }) => {
-      const result = await plan(options, target === undefined ? {} : { target: readTarget(target) });
+      'Shows each pending migration up to the target with the statements that it would send, and what is found of code and database. Changes nothing and takes no lock: the code of the migrations is run against a connection that only records, and what they read is answered from the database. What that cannot know is marked as approximate or opaque, with the reason. With --trace they are run, after those that are applied, in a scratch database beside this one that is dropped afterwards, and each statement is shown with what it locked, rewrote, scanned and built there.',
+    flags: { '--trace': 'Run it in a scratch copy of the schema, which needs CREATEDB, and tell what each statement does.' },
+    examples: ['ensure-migrated plan', 'ensure-migrated plan +1', 'ensure-migrated plan --trace', 'ensure-migrated plan --json'],
+    run: async (options, { args: [target], flags: { trace } }) => {
+      const result = await plan(options, { trace: trace === true, ...(target !== undefined && { target: readTarget(target) }) });
       return { result, text: (screen) => planText(result, screen) };
     },
   },
