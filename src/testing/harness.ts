@@ -12,6 +12,8 @@ import { readSeed, type Seed } from './seed.js';
 import { openServer, type ServerOptions, type TestServer } from './server.js';
 import { sweep, sweepOwn } from './sweep.js';
 import { prepareTemplate } from './template.js';
+import type { Trace } from '../traced-steps.js';
+import { traceMigrations } from './trace.js';
 import { upDownUp } from './up-down-up.js';
 import { learnOnce, openClone, openOwn, type Workshop } from './workshop.js';
 
@@ -46,6 +48,12 @@ export interface Harness extends AsyncDisposable {
    * `migration-down-differs`, `migration-up-differs`, and `migration-no-down`, which is a warning.
    */
   upDownUp(): Promise<readonly Finding[]>;
+  /**
+   * Runs all migrations on an empty database, and tells for each statement which locks it took, and what it rewrote, scanned and indexed, of what was
+   * there before its migration: `expect(migrations.flatMap(({ statements }) => statements).flatMap(({ rewritten }) => rewritten)).toEqual([])`.
+   * With `from`, a revision, only those after it are told.
+   */
+  trace(order?: { readonly from?: string | undefined }): Promise<Trace>;
   /** Lets `count` processes boot at once on one database, empty or at a revision. One should migrate, and the others find it in sync. */
   raceBoot(count: number, start?: StartingPoint): Promise<Booted>;
   /**
@@ -88,6 +96,10 @@ export async function startTestDatabases(options: TestDatabasesOptions = {}): Pr
     upDownUp: async () => {
       await using db = await empty();
       return await upDownUp(project, db.url);
+    },
+    trace: async (order) => {
+      await using db = await empty();
+      return await traceMigrations({ project, url: db.url, from: order?.from });
     },
     raceBoot: async (count, start) => await boot(count, start),
     killAt: async (phase, n = 1, start) => {

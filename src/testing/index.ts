@@ -5,3 +5,5 @@ export type { Reset, TestDatabase } from './database.js';
 export type { OnIdle, OnLeak } from './leaks.js';
 export type { Seed } from './seed.js';
 export { resetSchema, type ResetSchemaOptions } from './reset-schema.js';
+export type { Trace, TraceFailure } from '../traced-steps.js';
+export type { TracedLock, TracedMigration, TracedStatement } from '../trace/index.js';
