@@ -1,9 +1,8 @@
 import type pg from 'pg';
 import { labelled } from '../sql.js';
 import { brokenBy, refusedControl, transactionControlOf, type TransactionBroken } from './broken.js';
-import { shiftPosition, snapshotOf } from './server-error.js';
 import { isSubmittable, streamText, type Submittable } from './submittable.js';
-import type { Answer, Message, Wire } from './wire.js';
+import { isPlainText, type Answer, type Message, type Wire } from './wire.js';
 
 type Callback = (error: Error | null, result?: unknown) => void;
 type Phase = 'opening' | 'open' | 'closing' | 'failing' | 'closed';
@@ -233,10 +232,19 @@ interface Emitter {
   listenerCount?(event: 'error'): number;
 }
 
-function isPlainText({ values, name, queryMode, rows }: Message): boolean {
-  return (values?.length ?? 0) === 0 && name === undefined && rows === undefined && queryMode !== 'extended';
-}
-
 function emptyResult(command: string) {
   return { command, rowCount: 0, rows: [], fields: [], oid: 0 };
+}
+
+// The server counts from the start of the message; the migration's author from the start of the statement.
+function shiftPosition(error: unknown, by: number): unknown {
+  const position = Number((error as { position?: string } | null)?.position);
+  if (position > by) (error as { position: string }).position = String(position - by);
+  return error;
+}
+
+/** knex writes the SQL into the message of the very object that pg threw: keep what the server said. */
+function snapshotOf(error: unknown): Error {
+  const original = error instanceof Error ? error : new Error(String(error));
+  return Object.assign(Object.create(Object.getPrototypeOf(original) as object) as Error, original, { message: original.message });
 }

@@ -230,6 +230,11 @@ export class Wire {
   }
 }
 
+/** Whether other statements may travel in the same message. */
+export function isPlainText({ values, name, queryMode, rows }: Message): boolean {
+  return (values?.length ?? 0) === 0 && name === undefined && rows === undefined && queryMode !== 'extended';
+}
+
 function isFatal(error: Error): boolean {
   const { severity } = error as { severity?: unknown };
   return severity === 'FATAL' || severity === 'PANIC';

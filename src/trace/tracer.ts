@@ -59,8 +59,8 @@ export class Tracer {
       this.stale = true;
       return await send(message);
     }
-    if (transaction === 'none' && wire.status === 'I') return await this.alone(sending, parts);
-    return await this.inside(sending, parts);
+    if (transaction !== 'none' || wire.status !== 'I') return await this.inside(sending, parts);
+    return needsTransaction(parts) ? await this.bare(sending, parts) : await this.alone(sending, parts);
   }
 
   private async inside(sending: Sending, parts: readonly Part[]): Promise<Answer> {
@@ -195,6 +195,11 @@ async function partsOf({ text, values }: Message): Promise<readonly Part[]> {
 // SET TRANSACTION has to come before any query: nothing is asked around such a statement.
 function isSilent({ effect, command }: Part): boolean {
   return effect === 'setting' || effect === 'control' || /^(SAVEPOINT|RELEASE|ROLLBACK)$/.test(command);
+}
+
+// 25P01, no_active_sql_transaction, is the server's answer to one that stands by itself. In a transaction of ours it would run.
+function needsTransaction([first, ...others]: readonly Part[]): boolean {
+  return others.length === 0 && /^(LOCK|DECLARE)$/.test(first?.command ?? '');
 }
 
 // 25001: active_sql_transaction, of CONCURRENTLY and VACUUM. 2D000: invalid_transaction_termination, of a COMMIT in DO or CALL.

@@ -286,6 +286,21 @@ describeWithClientTools('where the applied migrations do not lead to the schema'
     });
   });
 
+  test('a dump that the role cannot restore is told', async () => {
+    const { database, options } = await makePlace(pending, dumpableMajor);
+    await database.query(`create function noted() returns event_trigger language plpgsql as 'begin end'`);
+    await database.query('create event trigger noted on ddl_command_end execute function noted()');
+    await database.query(`insert into knex_migrations (name, batch) values ('00_lost.js', 1)`);
+    const { name, url } = await database.createRole('createdb');
+    await database.query(
+      `grant select on all tables in schema public to ${name}; grant select on all sequences in schema public to ${name}`,
+    );
+    await expect(plan({ ...options, connection: url }, { trace: true })).rejects.toMatchObject({
+      code: 'EM_PLAN_REFUSED',
+      message: expect.stringContaining('permission denied to create event trigger') as string,
+    });
+  });
+
   test.runIf(undumpableMajor !== undefined)('and pg_dump does not fit, one error says both', async () => {
     const { database, options } = await makePlace(pending, undumpableMajor);
     await database.query(`insert into knex_migrations (name, batch) values ('00_lost.js', 1)`);

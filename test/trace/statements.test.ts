@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { parseLockMode, type LockMode } from '../../src/lock-mode.js';
 import { Wire } from '../../src/session/index.js';
 import { traceStatements } from '../../src/trace/index.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
@@ -165,6 +166,7 @@ const alone: readonly (readonly [string, string, 'server' | 'statement' | 'unkno
   ['reindex index concurrently i', 'SUE orders, +index i', 'statement'],
   ['drop index concurrently i', 'SUE orders', 'statement'],
   ['create index concurrently i on events (id)', 'fails 0A000', 'unknown'],
+  ['lock table orders in share mode', 'fails 25P01', 'unknown'],
   ['vacuum orders', 'SUE orders', 'statement'],
   ['vacuum (full) public.orders', 'AX orders, +rewrite orders, +index orders_total_idx', 'statement'],
   ['do $$ begin update orders set total = 1; commit; end $$', '', 'unknown'],
@@ -178,4 +180,37 @@ describe('without a transaction', () => {
     expect(shortly(traced!)).toBe(expected);
     expect(traced).toMatchObject({ locksFrom });
   });
+});
+
+// What is sent, the table that another session holds meanwhile, and how the server asks for it.
+const asked: readonly (readonly [string, string, LockMode])[] = [
+  ['create index concurrently asked on orders (id)', 'orders', 'SHARE UPDATE EXCLUSIVE'],
+  ['reindex table concurrently orders', 'orders', 'SHARE UPDATE EXCLUSIVE'],
+  ['reindex index concurrently asked', 'orders', 'SHARE UPDATE EXCLUSIVE'],
+  ['drop index concurrently public.asked', 'orders', 'SHARE UPDATE EXCLUSIVE'],
+  ['vacuum (analyze) orders', 'orders', 'SHARE UPDATE EXCLUSIVE'],
+  ['vacuum full orders', 'orders', 'ACCESS EXCLUSIVE'],
+  ['alter table parts detach partition parts_20 concurrently', 'parts', 'SHARE UPDATE EXCLUSIVE'],
+  ['alter table parts detach partition parts_21 concurrently', 'parts_21', 'ACCESS EXCLUSIVE'],
+];
+
+test('what is told by the kind of a statement is what the server asks for', async () => {
+  const own = await createDatabase();
+  await own.query(`${schema} create table parts (at date) partition by range (at);
+    create table parts_20 partition of parts for values from ('2020-01-01') to ('2021-01-01');
+    create table parts_21 partition of parts for values from ('2021-01-01') to ('2022-01-01')`);
+  const [blocker, observer, sender] = [await own.connect(), await own.connect(), new Wire(await own.connect())];
+  const request = `select mode from pg_locks where not granted and locktype = 'relation' and relation = $1::regclass`;
+  for (const [text, table, mode] of asked) {
+    const blocking = mode === 'ACCESS EXCLUSIVE' ? 'access share' : 'share update exclusive'; // what nothing weaker would wait for
+    await blocker.query(`begin; lock table ${table} in ${blocking} mode`);
+    const tracing = traceStatements({ wire: sender, statements: [text], transaction: 'none' });
+    const requested = async () => parseLockMode(String((await observer.query<{ mode: string }>(request, [table])).rows[0]?.mode));
+    await expect.poll(requested, { interval: 5, timeout: 10_000 }).toBe(mode);
+    await blocker.query('rollback');
+    const [traced] = await tracing;
+    expect(traced?.error).toBeUndefined();
+    expect(traced?.locksFrom).toBe('statement');
+    expect(traced?.locks).toContainEqual({ table: `public.${table}`, mode });
+  }
 });
