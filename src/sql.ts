@@ -20,6 +20,12 @@ export function literal(value: string | number | boolean | null): string {
   return value.includes('\\') ? `E${quoted.replaceAll('\\', '\\\\')}` : quoted;
 }
 
+/**
+ * Stands at the end of a statement whose sender looks into the catalog first, and leaves out what is done already. A migration outside a
+ * transaction that stopped half-way is run again by itself when nothing else of it may have changed something (see apply/settle.ts).
+ */
+export const resumableMark = '/* ensure-migrated: resumable */';
+
 /** A value as a jsonb literal. */
 export function jsonLiteral(value: unknown): string {
   return `${literal(JSON.stringify(value))}::jsonb`;

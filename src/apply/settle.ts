@@ -4,8 +4,8 @@ import type { Session } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { migrationId } from '../source/index.js';
 
-/** Statements that may be seen again without harm: a concurrent index is looked up in the catalog first. */
-const repeatable = new Set(['create-index-concurrently', 'drop-index-concurrently', 'setting', 'read', 'begin']);
+/** Statements that may be seen again without harm: a concurrent index is looked up in the catalog first, by us; what is `resumable` by its sender. */
+const repeatable = new Set(['create-index-concurrently', 'drop-index-concurrently', 'resumable', 'setting', 'read', 'begin']);
 const harmless = new Set(['setting', 'read', 'begin']);
 
 /** What comes before any other remedy: until then every boot is refused. */

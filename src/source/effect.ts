@@ -1,6 +1,6 @@
 import type { Node } from 'libpg-query';
 import { parseSql, type ParsedStatement } from './parser.js';
-import { everyNode, isLookingCall } from './statement.js';
+import { everyNode, isAnalyzed, isLookingCall } from './statement.js';
 import { isTransactionControl, type ScriptStatement } from './sql-script.js';
 
 /**
@@ -35,11 +35,6 @@ function effectOf(node: Node): Effect {
   if (isTransactionControl(node)) return 'control';
   if ('ExplainStmt' in node) return isAnalyzed(node.ExplainStmt.options ?? []) ? 'write' : 'read';
   return 'SelectStmt' in node && onlyLooks(node) ? 'read' : 'write';
-}
-
-// `analyze false` is rare enough to be taken for true.
-function isAnalyzed(options: readonly Node[]): boolean {
-  return options.some((option) => 'DefElem' in option && option.DefElem.defname === 'analyze');
 }
 
 function onlyLooks(select: Node): boolean {

@@ -1,11 +1,12 @@
 import type { IndexStmt, Node, SelectStmt } from 'libpg-query';
+import { resumableMark } from '../sql.js';
 import { parseSql, type ParsedStatement } from './parser.js';
 
 /** What the journal keeps of a statement, and what settles it when its outcome is unknown. */
 export interface StatementSummary {
   /** Command words and names of objects in lower case; no values. */
   readonly summary: string;
-  readonly kind: 'create-index-concurrently' | 'drop-index-concurrently' | 'setting' | 'read' | 'begin' | 'other';
+  readonly kind: 'create-index-concurrently' | 'drop-index-concurrently' | 'resumable' | 'setting' | 'read' | 'begin' | 'other';
   /** Of the two concurrent kinds. The schema is missing where the statement names none: then search_path decides. */
   readonly index?: IndexName;
 }
@@ -27,7 +28,10 @@ export function describeParsed(statements: readonly ParsedStatement[]): Statemen
   const [first, ...others] = statements;
   if (first === undefined) return { summary: 'nothing', kind: 'other' };
   const summary = summaryOf(first.text);
-  return others.length > 0 ? { summary: `${summary} and ${others.length} more`, kind: 'other' } : { summary, ...classify(first.node) };
+  if (others.length > 0) return { summary: `${summary} and ${others.length} more`, kind: 'other' };
+  const classified = classify(first.node);
+  const resumable = classified.kind === 'other' && first.text.endsWith(resumableMark);
+  return { summary, ...(resumable ? { kind: 'resumable' } : classified) };
 }
 
 function classify(node: Node): Omit<StatementSummary, 'summary'> {
@@ -36,6 +40,7 @@ function classify(node: Node): Omit<StatementSummary, 'summary'> {
   if ('VariableSetStmt' in node) return { kind: 'setting' };
   if ('VariableShowStmt' in node) return { kind: 'read' };
   if ('SelectStmt' in node && isCatalogRead(node.SelectStmt)) return { kind: 'read' };
+  if ('ExplainStmt' in node && !isAnalyzed(node.ExplainStmt.options ?? [])) return { kind: 'read' };
   const control = 'TransactionStmt' in node ? node.TransactionStmt.kind : undefined;
   return { kind: control === 'TRANS_STMT_BEGIN' || control === 'TRANS_STMT_START' ? 'begin' : 'other' };
 }
@@ -57,9 +62,14 @@ function classifyDropIndex(objects: readonly Node[]): Omit<StatementSummary, 'su
   return { kind: 'drop-index-concurrently', index: { ...(schema !== undefined && { schema }), name } };
 }
 
+/** Whether EXPLAIN with these options runs what it explains. `analyze false` is rare enough to be taken for true. */
+export function isAnalyzed(options: readonly Node[]): boolean {
+  return options.some((option) => 'DefElem' in option && option.DefElem.defname === 'analyze');
+}
+
 // Functions that only look. Any other may change something, also in a select on a catalog (pg_terminate_backend, lo_unlink).
 const lookingFunction =
-  /^(current_(schemas?|database|setting|user)|version|to_reg\w+|format_type|(obj|col)_description|pg_get_\w+|pg_\w+_is_visible|has_\w+_privilege|count|min|max|bool_(and|or)|(array|json|jsonb|string)_agg|array_(to_string|position|length|lower|upper)|unnest|generate_(series|subscripts)|lower|upper|length|quote_ident|quote_literal|row_number|concat|replace|substring|trim|btrim|split_part|regexp_replace)$/;
+  /^(current_(schemas?|database|setting|user)|version|to_reg\w+|format_type|(obj|col)_description|pg_get_\w+|pg_partition_(tree|root|ancestors)|pg_\w+_is_visible|has_\w+_privilege|count|min|max|bool_(and|or)|(array|json|jsonb|string)_agg|array_(to_string|position|length|lower|upper)|unnest|generate_(series|subscripts)|lower|upper|length|quote_ident|quote_literal|row_number|concat|replace|substring|trim|btrim|split_part|regexp_replace)$/;
 
 function isCatalogRead(select: SelectStmt): boolean {
   return everyNode(select, (kind, body) => {
