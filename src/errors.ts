@@ -47,6 +47,8 @@ export const errorTable = {
   },
   EM_TEST_NOT_KILLED: { exit: 78, remedy: 'Name an event that this boot comes to; docs/api.md lists them.' },
   EM_RESET_REFUSED: { exit: 78, remedy: 'Name a database that holds nothing but test data. Nothing was changed.' },
+  EM_DDL_INVALID: { exit: 78, remedy: 'Correct what the migration gives to this function. This call has sent nothing.' },
+  EM_DDL_REFUSED: { exit: 78, remedy: 'Change the migration, or what stands in the database. This call has changed nothing.' },
   EM_MIGRATION_FAILED: { exit: 78, remedy: 'Correct the migration and start the service again.' },
   EM_TRANSACTION_BROKEN: { exit: 78, remedy: 'Leave commit and rollback to ensure-migrated, and let failed statements throw.' },
   EM_MIGRATION_STALLED: { exit: 78, remedy: 'Await every promise in the migration, or raise `timeouts.silenceMs`.' },

@@ -11,7 +11,7 @@ const floors = [
   'outcome',
   'errors',
   'config import-file project',
-  'log',
+  'log ddl',
   'call',
   'session source embedded config-file',
   'history scratch revision client-tools',

@@ -9,4 +9,17 @@ export type { Mode, Options, ProgressEvent } from './options.js';
 export { problemsOf, resolveConfig, type Config } from './resolve.js';
 export { ruleTable, type Rule, type RuleSetting, type RulesInput } from './rules.js';
 export type { Timeouts } from './timeouts.js';
-export { flag, isObject, kindOf, oneOf, refuse, refuseUnknownKeys, shown, text, type Reader } from './values.js';
+export {
+  flag,
+  isObject,
+  kindOf,
+  oneOf,
+  record,
+  refuse,
+  refuseUnknownKeys,
+  shown,
+  text,
+  within,
+  type Place,
+  type Reader,
+} from './values.js';
