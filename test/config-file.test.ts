@@ -103,6 +103,23 @@ describe('paths of migrations in a file', () => {
     expect(await place(text({ migrations: { modules: { 'a.js': {} } } }))).toEqual([]);
   });
 
+  test('of the model too; a flag names another model, and what it is about stays', async () => {
+    const directory = await makeDirectory({
+      'ensure-migrated.config.mjs': text({ schema: { files: ['a.ts', 'b.sql'], include: ['app'] } }),
+    });
+    const here = (name: string) => path.join(directory, name);
+    expect(resolveConfig({ ...(await load(directory)).options, mode: 'off' }).schema).toEqual({
+      files: [here('a.ts'), here('b.sql')],
+      include: ['app'],
+      exclude: [],
+    });
+    const flagged = (await load(directory, { flags: { schema: '/c.sql', mode: 'off' } })).options;
+    expect(resolveConfig(flagged).schema).toEqual({ files: ['/c.sql'], include: ['app'], exclude: [] });
+    const short = (await optionsOf({ 'ensure-migrated.config.mjs': text({ schema: 'a.ts', mode: 'off' }) })).schema as string;
+    expect(path.basename(short)).toBe('a.ts');
+    expect(path.isAbsolute(short)).toBe(true);
+  });
+
   test('in a knexfile as well, as knex has it', async () => {
     const section = { client: 'pg', connection: url };
     expect(await place(text(section), 'knexfile.mjs')).toEqual(['migrations']);

@@ -136,7 +136,7 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ Mode: 'apply' }, 'Mode: unknown option; did you mean "mode"?'],
     [{ directory: 'a' }, 'directory: unknown option; did you mean "migrations.directory"?'],
     [{ password: 's3cret' }, 'password: unknown option; did you mean "connection.password"?'],
-    ...['schema', 'streams', 'tenants', 'backfills', 'throttle', 'replicas', 'lint', 'constructor'].map((name): [unknown, string] => [
+    ...['streams', 'tenants', 'backfills', 'throttle', 'replicas', 'lint', 'constructor'].map((name): [unknown, string] => [
       { [name]: {} },
       `${name}: unknown option`,
     ]),

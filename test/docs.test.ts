@@ -56,6 +56,7 @@ describe('docs/errors.md', () => {
       /Before the first change/,
       /After the run/,
       /A stamp or a baseline/,
+      /A model/,
       /Migrations that cannot be used/,
       /A downgrade/,
       /A new migration/,

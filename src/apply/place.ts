@@ -1,6 +1,5 @@
 import type { Failure } from '../session/index.js';
-import type { Step } from '../plan.js';
-import { lineAt, placeInStack, splitSql, type ScriptStatement, type SqlScript } from '../source/index.js';
+import { lineAt, placeInStack, splitSql, type MigrationCode, type ScriptStatement, type SqlScript } from '../source/index.js';
 
 /** Where a migration failed: its file with the line, as far as it is known, and the statement. */
 export interface FailedAt {
@@ -8,11 +7,17 @@ export interface FailedAt {
   readonly statement: string | undefined;
 }
 
+/** What failed, or stands for it. */
+interface Code {
+  readonly migration: { readonly file: string | undefined };
+  readonly code: MigrationCode | SqlScript;
+}
+
 /**
  * Finds the line of a failure. In a script it is that of the failing statement, or of the server's position in it; loads the parser for that,
  * unless the script is too long: then there is the line of the position, or the number of the statement.
  */
-export async function placeOf({ migration: { file }, code }: Step, error: unknown, failure: Failure | undefined): Promise<FailedAt> {
+export async function placeOf({ migration: { file }, code }: Code, error: unknown, failure: Failure | undefined): Promise<FailedAt> {
   if (file === undefined) return { place: undefined, statement: failure?.text };
   if (typeof code !== 'function') return failure ? await placeInScript(code, failure) : { place: file, statement: undefined };
   // The frame of the migration that built the query: knex keeps the stack of the builder (asyncStackTraces).

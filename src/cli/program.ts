@@ -97,8 +97,8 @@ async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): 
 async function optionsOf(input: Pick<Input, 'flags'>): Promise<Options> {
   const given = (name: string) => flagText(input, name);
   refuseEmpty(input);
-  const [connection, migrations] = [given('connection'), given('migrations')];
-  const flags = { ...(connection && { connection }), ...(migrations && { migrations }) };
+  const [connection, migrations, schema] = [given('connection'), given('migrations'), given('schema')?.split(',')];
+  const flags = { ...(connection && { connection }), ...(migrations && { migrations }), ...(schema && { schema }) };
   const request = { directory: process.cwd(), file: given('config'), environment: given('env'), flags };
   return (await loadConfigFile(request)).options;
 }

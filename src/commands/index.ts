@@ -1,6 +1,8 @@
 /** The verbs, each `(options, verbOptions)`. The only door of this room. */
 export { backup, type BackupOptions, type BackupResult } from './backup.js';
 export { baseline, type Baselined, type BaselineOptions } from './baseline.js';
+export { check, type Checked, type CheckOptions } from './check.js';
+export { createAll, type CreateAllOptions } from './create-all.js';
 export { current, type Current, type CurrentOptions } from './current.js';
 export { downgrade, type DowngradeOptions, type DowngradeQuestion } from './downgrade.js';
 export { history, type HistoryEntry, type HistoryOptions } from './history.js';
@@ -15,6 +17,7 @@ export { stamp, type StampOptions } from './stamp.js';
 export { status, type MendableFinding, type Status } from './status.js';
 export { upgrade, type UpgradeOptions } from './upgrade.js';
 
+export type { Created } from '../create-all.js';
 export type { Init, InitOptions } from '../init/index.js';
 export type { Target } from '../plan.js';
 export type { Proof } from '../proof.js';

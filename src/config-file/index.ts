@@ -6,7 +6,7 @@ import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { importFile } from '../import-file.js';
 import { optionsOfKnexfile } from './knexfile.js';
 import { layOver } from './layers.js';
-import { anchorMigrations } from './paths.js';
+import { anchorMigrations, anchorSchema } from './paths.js';
 
 export { withConnection } from './knexfile.js';
 
@@ -66,8 +66,8 @@ async function loadOptions(file: string, environment: string | undefined): Promi
   if (!isObject(value)) throw new Error(`it should export an object of options, or a function that gives one; it exports ${kindOf(value)}`);
   const directory = dirname(file);
   if (isKnexfile(file)) return await optionsOfKnexfile(value, { directory, environment });
-  const migrations = anchorMigrations(value, directory);
-  return { ...value, ...(migrations !== undefined && { migrations }) };
+  const [migrations, schema] = [anchorMigrations(value, directory), anchorSchema(value, directory)];
+  return { ...value, ...(migrations !== undefined && { migrations }), ...(schema !== undefined && { schema }) };
 }
 
 // The default export; two defaults deep, since a TypeScript default export that was compiled to CommonJS is imported as `default.default`.

@@ -15,8 +15,8 @@ type Migrations = Options['migrations'];
  * here. A connection from above goes into the file's knex: all else of that instance stays.
  */
 export async function layOver(file: Options, flags: Options): Promise<Layers> {
-  const { connection, migrations, ...given } = pick(flags, (name) => flags[name] !== undefined);
-  const left = pick(file, (name) => name === 'migrations' || (flags[name] === undefined && variableOf(name) === undefined));
+  const { connection, migrations, schema, ...given } = pick(flags, (name) => flags[name] !== undefined);
+  const left = pick(file, (name) => merged.has(name) || (flags[name] === undefined && variableOf(name) === undefined));
   const isElsewhere = connection !== undefined || variableOf('connection') !== undefined;
   const beneath = left.knex && isElsewhere ? { ...left, knex: await withConnection(left.knex, connection) } : left;
   const all = {
@@ -24,9 +24,13 @@ export async function layOver(file: Options, flags: Options): Promise<Layers> {
     ...given,
     ...(connection !== undefined && beneath.knex === undefined && { connection }),
     ...(migrations !== undefined && { migrations: overMigrations(beneath.migrations, migrations) }),
+    ...(schema !== undefined && { schema: overSchema(beneath.schema, schema) }),
   };
   return { beneath, all };
 }
+
+// Key by key.
+const merged: ReadonlySet<keyof Options> = new Set(['migrations', 'schema']);
 
 function pick(options: Options, isWanted: (name: keyof Options) => boolean): Options {
   return Object.fromEntries(Object.entries(options).filter(([name]) => isWanted(name as keyof Options)));
@@ -39,6 +43,12 @@ function overMigrations(file: Migrations, flag: Migrations): Migrations {
   const keys = asKeys(flag);
   const kept = Object.entries(asKeys(file)).filter(([key]) => !(sources.includes(key) && sources.some((source) => source in keys)));
   return { ...Object.fromEntries(kept), ...keys };
+}
+
+// Whoever names another model still means the part of the database that the project's own is about.
+function overSchema(file: Options['schema'], flag: Options['schema']): Options['schema'] {
+  const isKeyed = isObject(file) && !(file instanceof URL);
+  return isKeyed && !(isObject(flag) && !(flag instanceof URL)) ? ({ ...file, files: flag } as Options['schema']) : flag;
 }
 
 function asKeys(migrations: Migrations): Record<string, unknown> {

@@ -9,17 +9,24 @@ const sources = ['directory', 'modules', 'migrationSource'];
  */
 export function anchorMigrations({ migrations, knex }: Options, base: string): Options['migrations'] {
   if (migrations === undefined) return knex === undefined ? resolve(base, 'migrations') : undefined;
-  if (!isObject(migrations) || migrations instanceof URL) return anchorDirectory(migrations, base) as Options['migrations'];
+  if (!isObject(migrations) || migrations instanceof URL) return anchorPath(migrations, base) as Options['migrations'];
   const isPlaced = sources.some((key) => migrations[key] !== undefined && migrations[key] !== null);
   return {
     ...migrations,
-    ...(migrations['directory'] !== undefined && { directory: anchorDirectory(migrations['directory'], base) }),
+    ...(migrations['directory'] !== undefined && { directory: anchorPath(migrations['directory'], base) }),
     ...(typeof migrations['stub'] === 'string' && { stub: resolve(base, migrations['stub']) }),
     ...(!isPlaced && knex === undefined && { directory: resolve(base, 'migrations') }),
   } as Options['migrations'];
 }
 
-function anchorDirectory(value: unknown, base: string): unknown {
-  if (Array.isArray(value)) return value.map((each) => anchorDirectory(each, base));
+/** The option `schema` of a file with its relative paths made absolute from the file's directory. */
+export function anchorSchema({ schema }: Options, base: string): Options['schema'] {
+  const files = isObject(schema) && !(schema instanceof URL) ? (schema as { files?: unknown }).files : schema;
+  const anchored = anchorPath(files, base);
+  return files === schema ? (anchored as Options['schema']) : ({ ...(schema as object), files: anchored } as Options['schema']);
+}
+
+function anchorPath(value: unknown, base: string): unknown {
+  if (Array.isArray(value)) return value.map((each) => anchorPath(each, base));
   return typeof value === 'string' && value !== '' && !value.startsWith('file:') ? resolve(base, value) : value;
 }

@@ -8,6 +8,7 @@ export { defineConfig, type Check, type CheckContext, type Expectation, type Log
 export type { Mode, Options, ProgressEvent } from './options.js';
 export { problemsOf, resolveConfig, type Config } from './resolve.js';
 export { ruleTable, type Rule, type RuleSetting, type RulesInput } from './rules.js';
+export type { SchemaInput, SchemaSource } from './schema.js';
 export type { Timeouts } from './timeouts.js';
 export {
   flag,

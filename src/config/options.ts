@@ -4,6 +4,7 @@ import type { BackupSettings } from './backup.js';
 import type { ConnectionInput } from './connection.js';
 import type { MigrationsInput } from './migrations.js';
 import type { RulesInput } from './rules.js';
+import type { SchemaInput } from './schema.js';
 import type { Timeouts } from './timeouts.js';
 
 /** `apply` brings the database to head; `wait` waits until another process has; `verify` throws when it is not; `off` does nothing. */
@@ -57,6 +58,11 @@ export interface Options {
   readonly knex?: Knex | undefined;
   /** A directory, a list of them, or an object: knex's own keys, or `modules`. Lies over the configuration of `knex`, key by key. */
   readonly migrations?: string | URL | readonly (string | URL)[] | MigrationsInput | undefined;
+  /**
+   * The model: a module with a default function `(knex) => schema-builder calls`, a .sql file, or a list of both. What create-all, check and
+   * autogenerate work from; a boot does not read it. As an object it may say what of a database it is about: `{ files, include, exclude }`.
+   */
+  readonly schema?: SchemaInput | undefined;
   /** The migration up to which a database with tables and no history is taken as migrated. Recorded under the lock, nothing is run. */
   readonly baseline?: string | undefined;
   /** Default `apply`. `wait` and `verify` never write. */

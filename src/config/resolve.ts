@@ -7,6 +7,7 @@ import { variableOf } from './environment.js';
 import { migrationsTable, readInheritedMigrations, settleMigrations, type MigrationsConfig } from './migrations.js';
 import type { Check, Expectation, Logger, Mode, Options, ProgressEvent } from './options.js';
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
+import type { SchemaSource } from './schema.js';
 import { optionTable, type OptionRow } from './table.js';
 import { timeoutTable, type Timeouts } from './timeouts.js';
 import { isObject, kindOf, refuseUnknownKeys } from './values.js';
@@ -18,6 +19,7 @@ export interface Config {
   readonly directConnection: Connect | undefined;
   readonly knex: Knex | undefined;
   readonly migrations: MigrationsConfig;
+  readonly schema: SchemaSource | undefined;
   readonly baseline: string | undefined;
   readonly mode: Mode;
   readonly transaction: 'each' | 'all';

@@ -3,6 +3,7 @@ import { readConnection, readKnex } from './connection.js';
 import { readMigrations } from './migrations.js';
 import type { Check, Expectation, Logger, Options, ProgressEvent } from './options.js';
 import { readRules } from './rules.js';
+import { readSchemaSource } from './schema.js';
 import { readTimeouts } from './timeouts.js';
 import { callable, havingMethods, kindOf, oneOf, record, refuse, shown, text, within, type Place, type Reader } from './values.js';
 
@@ -35,6 +36,11 @@ export const optionTable = {
     shown: '`./migrations`',
     sentence: 'A directory, a list of them, or an object of the keys below; lies over the configuration of `knex`, key by key.',
     read: readMigrations,
+  },
+  schema: {
+    sentence:
+      'The model, for create-all, check and autogenerate: a module with a default function `(knex) => ...`, a .sql file, a list of both, or `{ files, include, exclude }`.',
+    read: readSchemaSource,
   },
   baseline: { sentence: 'For a database with tables and no history: the migration up to which to record without running.', read: text },
   mode: {

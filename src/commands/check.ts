@@ -1,0 +1,90 @@
+import type { Call } from '../call.js';
+import type { Options } from '../config/index.js';
+import { errorsOf, type Finding } from '../finding.js';
+import { readBuilt, type Built } from '../likeness.js';
+import { buildModel, coveredBy, loadModel } from '../model/index.js';
+import { inSchema } from '../read-state.js';
+import { replay } from '../replay.js';
+import { withScratch } from '../scratch.js';
+import type { Session } from '../session/index.js';
+import { migrationId } from '../source/index.js';
+import { compareCorners, compareDatabase } from '../triangle.js';
+import { atWorkplace, type Workplace } from '../workplace.js';
+
+export interface CheckOptions {
+  /** Asks no server: model and migrations are built on the embedded PostgreSQL, and no database is looked at. */
+  readonly embedded?: boolean | undefined;
+}
+
+/** Whether model, migrations and database are one. The names and meanings of these fields are kept. */
+export interface Checked {
+  readonly ok: boolean;
+  /** Where they are not, one for each object. */
+  readonly findings: readonly Finding[];
+  /** The database that was compared; undefined where it has no history, or where none was asked. */
+  readonly database: string | undefined;
+  /** What it has not applied yet. Then it is compared with the migrations up to there, and not with the model. */
+  readonly pending: readonly string[];
+}
+
+/**
+ * Compares what the model declares with what the migrations make of an empty database, both built in scratch databases, and a database that has
+ * a history with both. Without a server on the embedded PostgreSQL. Writes nothing but scratch databases. Throws EM_MODEL_INVALID and
+ * EM_REPLAY_FAILED where one of them does not run, EM_SCRATCH_UNAVAILABLE.
+ */
+export async function check(options: Options, { embedded }: CheckOptions = {}): Promise<Checked> {
+  return await atWorkplace(options, embedded ? 'embedded' : 'given', async (place) => {
+    const { call, history, migrations } = place;
+    const { applied = [] } = history;
+    const files = await loadModel(call.config.schema);
+    const covered = (built: Built) => coveredBy(call.config.schema ?? { include: [], exclude: [] }, built);
+    const { atDatabase, atHead } = await buildMigrations(place);
+    const model = await withScratch(place, async (scratch) => await buildModel({ call, scratch, files, schema: place.schema }));
+    const database = place.server === 'given' && applied.length > 0 ? await lookAt(place) : undefined;
+    const recorded = new Set(applied.map(migrationId));
+    const pending = database ? migrations.filter(({ id }) => !recorded.has(id)).map(({ name }) => name) : [];
+    const [declared, made] = [covered(model), covered(atHead)];
+    const findings =
+      database && pending.length > 0
+        ? [
+            ...compareCorners({ model: declared, migrations: made, database: undefined }),
+            ...compareDatabase(covered(atDatabase), covered(database)),
+          ]
+        : compareCorners({ model: declared, migrations: made, database: database && covered(database) });
+    return Object.freeze({
+      ok: errorsOf(findings).length === 0,
+      findings: Object.freeze(findings),
+      database: database && history.facts.database,
+      pending: Object.freeze(pending),
+    });
+  });
+}
+
+// In one scratch: first what the database has applied, then all.
+async function buildMigrations({
+  call,
+  session,
+  history,
+  migrations,
+  tables,
+  schema,
+}: Workplace): Promise<Record<'atDatabase' | 'atHead', Built>> {
+  const recorded = new Set((history.applied ?? []).map(migrationId));
+  const ours = schema === undefined ? tables : inSchema(tables, schema);
+  const look = async (built: Session) => await readBuilt(built, ours, lockMsOf(call));
+  return await withScratch({ call, session }, async (scratch) => {
+    const run = async (wanted: typeof migrations) => await replay({ call, scratch, migrations: wanted, schema }, look);
+    const known = migrations.filter(({ id }) => recorded.has(id));
+    const atDatabase = known.length === 0 || known.length === migrations.length ? undefined : await run(known);
+    const atHead = await run(migrations);
+    return { atDatabase: atDatabase ?? atHead, atHead };
+  });
+}
+
+async function lookAt({ call, session, tables }: Workplace): Promise<Built> {
+  return await readBuilt(session, tables, lockMsOf(call));
+}
+
+function lockMsOf({ config }: Call): number {
+  return config.timeouts.lockMs;
+}
