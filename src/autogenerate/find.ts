@@ -1,0 +1,163 @@
+import { messageOf, MigrationError } from '../errors.js';
+import { differences, readBuilt, type Built } from '../likeness.js';
+import { coveredBy, declare, inScratch, type ModelFile } from '../model/index.js';
+import { replay } from '../replay.js';
+import { openScratch, type Scratch } from '../scratch.js';
+import type { Session, Wire } from '../session/index.js';
+import type { Workplace } from '../workplace.js';
+import type { Change, Differ, Read, Scope } from './differ.js';
+import type { Rename } from './renames.js';
+import { chooseRenames, findRenames, renderRenames } from './renames.js';
+import type { Statement, Step } from './render.js';
+import { divide, type Group } from './steps.js';
+
+export interface Decisions {
+  readonly renames?: readonly string[] | undefined;
+  readonly confirmRename?: ((rename: Rename) => Promise<boolean>) | undefined;
+  readonly allowDataLoss?: boolean | undefined;
+}
+
+/** The way from what the migrations make to what the model declares. */
+export interface Way {
+  readonly steps: readonly NamedStep[];
+  readonly live: Built;
+  readonly desired: Built;
+}
+
+export interface NamedStep extends Step {
+  /** Undefined for what the message of the person says. */
+  readonly what: string | undefined;
+}
+
+export interface Search {
+  readonly place: Workplace;
+  readonly differ: Differ;
+  readonly files: readonly ModelFile[];
+}
+
+/**
+ * Builds both sides in scratch databases and compares them; undefined where nothing differs. The live side is what the migrations make of an
+ * empty database: no database has to be at head, and nothing that was changed by hand finds its way into a migration. Each step is run there,
+ * so that what takes it back is computed from what it has really done.
+ */
+export async function findWay({ place, differ, files }: Search, decisions: Decisions): Promise<Way | undefined> {
+  const { call, schema, migrations } = place;
+  const look = async (session: Session) => covered(place, await readBuilt(session, place.tables, lockMsOf(place)));
+  await using liveScratch = await openScratch(place);
+  await using modelScratch = await openScratch(place);
+  const live = await replay({ call, scratch: liveScratch, migrations, schema }, look);
+  return await inScratch({ call, scratch: modelScratch, schema }, async (session) => {
+    await declare(session, files);
+    const desired = await look(session);
+    if (differences(live, desired).length === 0) return undefined;
+    await using wanted = await openWire(session, modelScratch);
+    await using real = await openWire(session, liveScratch);
+    const walk = new Walk({ place, differ, live, desired, real: real.wire });
+    return { steps: await walk.steps(await differ.read(wanted.wire), decisions), live, desired };
+  });
+}
+
+/** What the model is about. Pure. */
+export function covered({ call }: Pick<Workplace, 'call'>, built: Built): Built {
+  return call.config.schema === undefined ? built : coveredBy(call.config.schema, built);
+}
+
+function lockMsOf({ call }: Workplace): number {
+  return call.config.timeouts.lockMs;
+}
+
+async function openWire(session: Session, { connection }: Scratch): Promise<AsyncDisposable & { readonly wire: Wire }> {
+  const wire = await session.openSecond(connection, '/diff');
+  return { wire, [Symbol.asyncDispose]: async () => await wire.close() };
+}
+
+interface Ground extends Omit<Way, 'steps'>, Pick<Search, 'place' | 'differ'> {
+  /** To the live side, which every step changes. */
+  readonly real: Wire;
+}
+
+class Walk {
+  constructor(private readonly ground: Ground) {}
+
+  async steps(desired: Read, decisions: Decisions): Promise<NamedStep[]> {
+    const { differ, live, real } = this.ground;
+    const possible = findRenames(live.schema, this.ground.desired.schema);
+    const renames = renderRenames(await decide(possible, decisions), { live: live.schema, desired: this.ground.desired.schema });
+    for (const sql of renames.up) await this.send(sql);
+    let before = await differ.read(real);
+    const changes = differ.diff({ live: before, desired }, this.scope, 'concurrently');
+    refuseLoss(changes, possible, decisions);
+    const steps: NamedStep[] = [];
+    for (const group of divide(changes, live.schema.lines)) {
+      const { step, after } = await this.step(group, before);
+      steps.push(step);
+      before = after;
+    }
+    return withRenames(steps, renames);
+  }
+
+  private get scope(): Scope {
+    const { call, tables, schema } = this.ground.place;
+    return { coverage: call.config.schema ?? { include: [], exclude: [] }, tables, schema };
+  }
+
+  private async step({ changes, transaction, what, down }: Group, before: Read): Promise<{ step: NamedStep; after: Read }> {
+    const { differ, real } = this.ground;
+    if (transaction) await this.send('begin');
+    for (const { sql } of changes) await this.send(sql);
+    if (transaction) await this.send('commit');
+    const after = await differ.read(real);
+    const back =
+      down === 'nothing' ? [] : differ.diff({ live: after, desired: before }, this.scope, transaction ? 'plain' : 'concurrently');
+    const step = { what, transaction, up: changes.map(statementOf), down: back.map((change) => backOf(change, transaction)) };
+    return { step, after };
+  }
+
+  private async send(sql: string): Promise<void> {
+    try {
+      await this.ground.real.send(sql);
+    } catch (cause) {
+      this.ground.place.call.stop.throwIfAborted();
+      throw new MigrationError('EM_DIFF_INCOMPLETE', `a generated statement does not run: ${messageOf(cause)}\n  statement: ${sql}`, {
+        cause,
+      });
+    }
+  }
+}
+
+function statementOf({ sql, loses }: Change): Statement {
+  return { sql, loses };
+}
+
+// To take something back destroys what it made; that is what down means, and needs no warning.
+function backOf({ sql }: Change, transaction: boolean): Statement {
+  const whole = /^CREATE (?:UNIQUE )?INDEX /.test(sql) ? sql.replace(' ON ONLY ', ' ON ') : sql;
+  return { sql: transaction ? whole : whole.replace(/^DROP INDEX (?!CONCURRENTLY )/, 'DROP INDEX CONCURRENTLY '), loses: false };
+}
+
+async function decide(possible: readonly Rename[], { renames = [], confirmRename }: Decisions): Promise<Rename[]> {
+  const chosen = chooseRenames(renames, possible);
+  const isOpen = ({ from, to }: Rename) => !chosen.some((each) => each.from === from || each.to === to);
+  for (const rename of possible) if (confirmRename && isOpen(rename) && (await confirmRename(rename))) chosen.push(rename);
+  return chosen;
+}
+
+function refuseLoss(changes: readonly Change[], possible: readonly Rename[], { allowDataLoss }: Decisions): void {
+  const losses = changes.filter(({ loses }) => loses);
+  if (losses.length === 0 || allowDataLoss) return;
+  const pairs = possible.map(({ from, to }) => `${from}:${to.split('.').at(-1)}`);
+  const asRename = pairs.length === 0 ? '' : `Where it is a rename, say so: --rename ${pairs.join(',')}. `;
+  const message = ['this would destroy what is stored there:', ...losses.map(({ sql }) => sql)].join('\n  ');
+  throw new MigrationError('EM_PLAN_REFUSED', message, {
+    remedy: `${asRename}Where it is meant, give --allow-data-loss (\`allowDataLoss\`). Nothing was written.`,
+  });
+}
+
+// They come first, and are taken back last.
+function withRenames(steps: readonly NamedStep[], { up, down }: ReturnType<typeof renderRenames>): NamedStep[] {
+  if (up.length === 0) return [...steps];
+  const plain = (sql: string): Statement => ({ sql, loses: false });
+  const [first, ...others] = steps;
+  if (first?.transaction !== true) return [{ what: undefined, transaction: true, up: up.map(plain), down: down.map(plain) }, ...steps];
+  return [{ ...first, up: [...up.map(plain), ...first.up], down: [...first.down, ...down.map(plain)] }, ...others];
+}

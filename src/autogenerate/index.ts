@@ -1,0 +1,48 @@
+/** Writes migrations from the difference between what a model declares and what the migrations make. The only door of this room. */
+import { rm } from 'node:fs/promises';
+import type { Finding } from '../finding.js';
+import { loadModel } from '../model/index.js';
+import { writeRevision, type Revision, type RevisionOptions } from '../revision/index.js';
+import type { Workplace } from '../workplace.js';
+import { loadDiffer } from './differ.js';
+import { findWay, type Decisions, type NamedStep } from './find.js';
+import { proveFiles } from './gate.js';
+import { renderStep } from './render.js';
+
+export type { Rename } from './renames.js';
+
+export interface GenerateRequest extends Omit<RevisionOptions, 'body' | 'stub'>, Decisions {}
+
+/** What was generated. Plain data, frozen. */
+export interface Generated {
+  /** In the order in which they run; none where nothing differs. */
+  readonly migrations: readonly Pick<Revision, 'name' | 'files'>[];
+  /** Warnings. */
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Compares, writes one migration for each lock step, and proves the files in a scratch database, in both directions, before they stay. Throws
+ * EM_DIFFER_MISSING, EM_PLAN_REFUSED where rows would be destroyed, EM_DIFF_INCOMPLETE, EM_MODEL_INVALID, EM_REPLAY_FAILED and
+ * EM_SCRATCH_UNAVAILABLE; no file is left then.
+ */
+export async function generate(place: Workplace, request: GenerateRequest): Promise<Generated> {
+  const files = await loadModel(place.call.config.schema);
+  const way = await findWay({ place, files, differ: await loadDiffer() }, request);
+  if (way === undefined) return Object.freeze({ migrations: Object.freeze([]), findings: Object.freeze([]) });
+  const written: Revision[] = [];
+  try {
+    for (const step of way.steps) written.push(await write(place, request, step));
+    await proveFiles(place, way, written.length);
+  } catch (error) {
+    for (const file of written.flatMap((each) => each.files)) await rm(file, { force: true });
+    throw error;
+  }
+  const migrations = written.map(({ name, files: paths }) => Object.freeze({ name, files: paths }));
+  return Object.freeze({ migrations: Object.freeze(migrations), findings: Object.freeze(written[0]?.findings ?? []) });
+}
+
+async function write({ call, schema }: Workplace, { message, extension, directory }: GenerateRequest, step: NamedStep): Promise<Revision> {
+  const title = step.what === undefined ? message : `${message}: ${step.what}`;
+  return await writeRevision(call.config.migrations, { message: title, extension, directory, body: renderStep(step, { schema }) });
+}

@@ -1,0 +1,141 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { autogenerate, downgrade, upgrade } from '../../src/commands/index.js';
+import { makeInstalled } from '../support/directories.js';
+import { runCode } from '../support/process.js';
+import { makeProject } from './project.js';
+
+const filesIn = async (directory: string) => (await readdir(`${directory}/migrations`)).filter((name) => !name.includes('_start')).sort();
+const textsOf = async (files: readonly string[]) => await Promise.all(files.map(async (file) => await readFile(file, 'utf8')));
+const failing = async (work: Promise<unknown>) => (await work.catch((error: unknown) => error)) as Error;
+
+describe('a drop with an add of the same shape', () => {
+  const before = `create table patients (id bigserial primary key, email text, n int); create index patients_email on patients (email);`;
+  const after = `create table clients (id bigserial primary key, email text, n int); create index clients_email on clients (email);`;
+  const columns = before.replaceAll('email', 'mail').replace('patients_mail', 'patients_email');
+
+  test('is a rename where a person says so: nothing is lost, also of what bears the name', async () => {
+    const { database, options } = await makeProject(before, after);
+    await upgrade(options);
+    await database.query(`insert into patients (email) values ('a@b')`);
+    const asked: unknown[] = [];
+    const { migrations } = await autogenerate(options, {
+      message: 'Call patients clients',
+      extension: 'js',
+      confirmRename: async (rename) => asked.push(rename) > 0,
+    });
+    expect(asked).toEqual([{ kind: 'table', from: 'public.patients', to: 'public.clients' }]);
+    expect((await textsOf(migrations[0]?.files ?? [])).join()).toContain("await knex.schema.renameTable('patients', 'clients');");
+    await upgrade(options);
+    expect(await database.query('insert into clients (email) values ($1) returning id', ['c'])).toEqual([{ id: '2' }]);
+    await downgrade(options, { target: { steps: 1 }, yes: true });
+    expect(await database.query('select email from patients order by id')).toEqual([{ email: 'a@b' }, { email: 'c' }]);
+  });
+
+  test('is decided by words, and never guessed', async () => {
+    const { directory, options } = await makeProject(before, columns);
+    const refused = await failing(autogenerate(options, { message: 'Mail' }));
+    expect(refused).toMatchObject({ code: 'EM_PLAN_REFUSED' });
+    expect(refused.message).toMatch(/DROP COLUMN "email"\n.*--rename public\.patients\.email:mail\. .*--allow-data-loss/);
+    const wrong = await failing(autogenerate(options, { message: 'Mail', renames: ['patients.n:mail'] }));
+    expect(wrong.message).toMatch(/^"patients\.n:mail" names no rename\n {2}Give what .* same shape: public\.patients\.email:mail\. /);
+    expect(await filesIn(directory)).toEqual([]);
+    const { migrations } = await autogenerate(options, { message: 'Mail', extension: 'sql', renames: ['patients.email:mail'] });
+    expect(await textsOf(migrations[0]?.files ?? [])).toEqual([
+      '-- revision: Mail\n\nALTER TABLE public.patients RENAME COLUMN email TO mail;\n',
+      '-- revision: Mail\n\nALTER TABLE public.patients RENAME COLUMN mail TO email;\n',
+    ]);
+  });
+
+  test('with data loss allowed is what it says, and the file says that', async () => {
+    const { options } = await makeProject(before, columns);
+    const { migrations } = await autogenerate(options, { message: 'Mail', extension: 'js', allowDataLoss: true });
+    const text = (await textsOf(migrations.flatMap(({ files }) => files))).join();
+    expect(text).toMatch(
+      /\/\/ Data loss: what is stored there is gone for good\.\n {2}await knex\.schema\.alterTable\('patients', \(table\) => \{\n {4}table\.dropColumn\('email'\);/,
+    );
+  });
+});
+
+describe('what is generated', () => {
+  test('takes each lock by itself: index and validation have migrations of their own', async () => {
+    const base = 'create table o (id int primary key); create table t (id int, o int);';
+    const { options } = await makeProject(
+      base,
+      `${base.replace('o int', 'o int references o')} alter table t add constraint positive check (id > 0); create index t_o on t (o);`,
+    );
+    const { migrations } = await autogenerate(options, { message: 'Refer', extension: 'sql' });
+    expect(migrations.map(({ name }) => name.replace(/^\d+_/, ''))).toEqual([
+      'refer.up.sql',
+      'refer_build_t_o.up.sql',
+      'refer_validate_positive.up.sql',
+      'refer_validate_t_o_fkey.up.sql',
+    ]);
+    const texts = await textsOf(migrations.flatMap(({ files }) => files.filter((file) => file.endsWith('.up.sql'))));
+    expect(texts[0]).toMatch(/CHECK \(\(id > 0\)\) NOT VALID;[^]+REFERENCES public\.o\(id\) NOT VALID;/);
+    expect(texts[1]).toBe(
+      '-- revision: Refer: build t_o\n-- transaction: false\n\nCREATE INDEX CONCURRENTLY t_o ON public.t USING btree (o);\n',
+    );
+    expect(texts[2]).toContain('VALIDATE CONSTRAINT');
+  });
+
+  test('is refused where it would not be exactly the model, with what is left, and no file stays', async () => {
+    const base = 'create table t (a int, b int, c text);';
+    const { directory, options } = await makeProject(
+      base,
+      `${base} create statistics s on a, b from t; alter table t alter column c set storage external, add column d int;`,
+    );
+    const refused = await failing(autogenerate(options, { message: 'Statistics' }));
+    expect(refused).toMatchObject({ code: 'EM_DIFF_INCOMPLETE', findings: [{ code: 'autogenerate-up' }, { code: 'autogenerate-up' }] });
+    expect(refused.message).toMatch(
+      /statistics public\.s would be missing[^]+column public\.t\.c was changed: was `text storage external`, is `text`/,
+    );
+    expect(await filesIn(directory)).toEqual([]);
+  });
+
+  test('has the form of the project: CommonJS, TypeScript', async () => {
+    const { options, directory } = await makeProject('', `create table t (id int default 3, "A b" text default 'x''?');`, {
+      'package.json': '{}',
+    });
+    const [common] = (await autogenerate(options, { message: 'Make t', extension: 'js' })).migrations;
+    expect((await textsOf(common?.files ?? [])).join()).toMatch(
+      /^\/\/ Make t\n[^]+exports\.up = async function up\(knex\) \{\n {2}await knex\.raw\('CREATE TABLE "public"\."t" \(.*DEFAULT \\'x\\'\\'\\\\\?\\'::text\)'\);\n\}/,
+    );
+    const schema = `${directory}/more.sql`;
+    await writeFile(schema, `create table t (id int default 3, "A b" text default 'x''?'); create table u (id int);`);
+    const [typed] = (await autogenerate({ ...options, schema }, { message: 'Make u', extension: 'ts' })).migrations;
+    expect((await textsOf(typed?.files ?? [])).join()).toMatch(
+      /^\/\/ Make u\n\nimport type \{ Knex \} from 'knex';\n\nexport async function up\(knex: Knex\): Promise<void> \{\n {2}await knex\.schema\.createTable\('u', \(table\) => \{\n {4}table\.integer\('id'\);/,
+    );
+    expect(await filesIn(directory)).toHaveLength(2);
+  });
+
+  test('leaves alone what the model is not about', async () => {
+    const { options } = await makeProject(
+      'create schema b; create table b.t (id int);',
+      'create schema a; create table a.t (id int); create table a.u (id int);',
+    );
+    const schema = { files: options.schema as string, include: ['a'], exclude: ['a.u'] };
+    const { migrations } = await autogenerate({ ...options, schema }, { message: 'Make a', extension: 'sql' });
+    expect(await textsOf((migrations[0]?.files ?? []).slice(0, 1))).toEqual([
+      '-- revision: Make a\n\nCREATE SCHEMA "a";\n\nCREATE TABLE "a"."t" ("id" integer);\n',
+    ]);
+  });
+
+  test('needs the package that compares: without it there is one error, with the line that installs it', async () => {
+    const { options } = await makeProject('', 'create table t (id int);');
+    const hook = `export const resolve = async (name, context, next) => { if (name.startsWith('@supabase/')) throw new Error('Cannot find package'); return next(name, context); };`;
+    const code = `import { register } from 'node:module'; register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}));
+      const { autogenerate, check } = await import('ensure-migrated/commands');
+      const options = ${JSON.stringify(options)};
+      console.log((await check(options)).ok);
+      await autogenerate(options, { message: 'Make t' }).catch(({ code, remedy }) => console.log(JSON.stringify([code, remedy])));`;
+    const { stdout, stderr } = await runCode(code, { cwd: await makeInstalled() });
+    expect(stderr).toBe('');
+    const [agrees, refused = ''] = stdout.split('\n');
+    expect([agrees, JSON.parse(refused)]).toEqual([
+      'false',
+      ['EM_DIFFER_MISSING', 'Install it: npm install --save-dev @supabase/pg-delta@1.0.0-alpha.34'],
+    ]);
+  });
+});
