@@ -31,6 +31,28 @@ interface Remembered extends Fingerprint {
   readonly history: string;
 }
 
+/** How the last run left the schema, for a reading of it as it is now. */
+export interface LastShape {
+  readonly at: Date;
+  readonly schema: Schema;
+}
+
+/**
+ * The shape that the last run has stored; undefined where there is none, where the history is not as that run left it, and where another history
+ * lives in the same database. One or two queries; takes no lock.
+ */
+export async function readLastShape({
+  session,
+  tables,
+  applied,
+}: Pick<DriftRequest, 'session' | 'tables' | 'applied'>): Promise<LastShape | undefined> {
+  const [row] = await session.query<{ at: Date; detail: Remembered }>(
+    `select at, detail from ${tables.journal} where kind = 'schema' order by id desc limit 1`,
+  );
+  if (row?.detail.history !== digestOfNames(applied) || (await hasOtherHistory(session))) return undefined;
+  return { at: row.at, schema: { serverVersion: row.detail.serverVersion, lines: await expandLines(row.detail.lines) } };
+}
+
 const shownCount = 5;
 
 /**

@@ -1,4 +1,4 @@
-import type { Checked, Created, Generated, Rename } from '../commands/index.js';
+import type { Checked, Created, Drift, DriftedObject, Generated, Rename } from '../commands/index.js';
 import type { Screen } from './screen.js';
 import { findingText, here } from './text.js';
 
@@ -27,4 +27,24 @@ export function generatedText({ migrations, findings }: Generated, screen: Scree
 
 export function renameQuestion({ kind, from, to }: Rename): string {
   return `The ${kind} ${from} is gone, and ${to} is new and of the same shape. Was it renamed?`;
+}
+
+/** What differs from what was left, with what would mend it. */
+export function driftText({ ok, database, since, objects }: Drift, screen: Screen): string {
+  const verdict = ok ? screen.style('green', 'as it was left') : screen.style('red', 'not as it was left');
+  const when =
+    since === undefined ? 'No run has stored how it left the schema, or the history has changed since: that was not compared.' : undefined;
+  return [`The schema of "${database}" is ${verdict}.`, ...(when === undefined ? [] : [when]), ...objects.map(objectText)].join('\n');
+}
+
+const sides = { run: 'the last run', migrations: 'the migrations' };
+
+function objectText({ against, kind, identity, expected, actual, mend }: DriftedObject): string {
+  const is = actual === undefined ? 'is gone' : expected === undefined ? 'is new' : 'was changed';
+  return [
+    `${kind} ${identity} ${is} (against ${sides[against]})`,
+    ...(expected ? [`    expected: ${expected}`] : []),
+    ...(actual ? [`    actual:   ${actual}`] : []),
+    ...(mend ? mend.split('\n').map((line) => `    > ${line}`) : []),
+  ].join('\n');
 }

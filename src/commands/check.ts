@@ -1,15 +1,12 @@
-import type { Call } from '../call.js';
 import type { Options } from '../config/index.js';
 import { errorsOf, type Finding } from '../finding.js';
 import { readBuilt, type Built } from '../likeness.js';
 import { buildModel, coveredBy, loadModel } from '../model/index.js';
-import { inSchema } from '../read-state.js';
-import { replay } from '../replay.js';
+import { buildReplayed } from '../replayed.js';
 import { withScratch } from '../scratch.js';
-import type { Session } from '../session/index.js';
 import { migrationId } from '../source/index.js';
 import { compareCorners, compareDatabase } from '../triangle.js';
-import { atWorkplace, type Workplace } from '../workplace.js';
+import { atWorkplace } from '../workplace.js';
 
 export interface CheckOptions {
   /** Asks no server: model and migrations are built on the embedded PostgreSQL, and no database is looked at. */
@@ -38,17 +35,20 @@ export async function check(options: Options, { embedded }: CheckOptions = {}): 
     const { applied = [] } = history;
     const files = await loadModel(call.config.schema);
     const covered = (built: Built) => coveredBy(call.config.schema ?? { include: [], exclude: [] }, built);
-    const { atDatabase, atHead } = await buildMigrations(place);
+    const replayed = await buildReplayed(place, 'head');
     const model = await withScratch(place, async (scratch) => await buildModel({ call, scratch, files, schema: place.schema }));
-    const database = place.server === 'given' && applied.length > 0 ? await lookAt(place) : undefined;
+    const database =
+      place.server === 'given' && applied.length > 0
+        ? await readBuilt(place.session, place.tables, call.config.timeouts.lockMs)
+        : undefined;
     const recorded = new Set(applied.map(migrationId));
     const pending = database ? migrations.filter(({ id }) => !recorded.has(id)).map(({ name }) => name) : [];
-    const [declared, made] = [covered(model), covered(atHead)];
+    const [declared, made] = [covered(model), covered(replayed.head)];
     const findings =
       database && pending.length > 0
         ? [
             ...compareCorners({ model: declared, migrations: made, database: undefined }),
-            ...compareDatabase(covered(atDatabase), covered(database)),
+            ...compareDatabase(covered(replayed.applied), covered(database)),
           ]
         : compareCorners({ model: declared, migrations: made, database: database && covered(database) });
     return Object.freeze({
@@ -58,33 +58,4 @@ export async function check(options: Options, { embedded }: CheckOptions = {}): 
       pending: Object.freeze(pending),
     });
   });
-}
-
-// In one scratch: first what the database has applied, then all.
-async function buildMigrations({
-  call,
-  session,
-  history,
-  migrations,
-  tables,
-  schema,
-}: Workplace): Promise<Record<'atDatabase' | 'atHead', Built>> {
-  const recorded = new Set((history.applied ?? []).map(migrationId));
-  const ours = schema === undefined ? tables : inSchema(tables, schema);
-  const look = async (built: Session) => await readBuilt(built, ours, lockMsOf(call));
-  return await withScratch({ call, session }, async (scratch) => {
-    const run = async (wanted: typeof migrations) => await replay({ call, scratch, migrations: wanted, schema }, look);
-    const known = migrations.filter(({ id }) => recorded.has(id));
-    const atDatabase = known.length === 0 || known.length === migrations.length ? undefined : await run(known);
-    const atHead = await run(migrations);
-    return { atDatabase: atDatabase ?? atHead, atHead };
-  });
-}
-
-async function lookAt({ call, session, tables }: Workplace): Promise<Built> {
-  return await readBuilt(session, tables, lockMsOf(call));
-}
-
-function lockMsOf({ config }: Call): number {
-  return config.timeouts.lockMs;
 }

@@ -6,6 +6,7 @@ export { check, type Checked, type CheckOptions } from './check.js';
 export { createAll, type CreateAllOptions } from './create-all.js';
 export { current, type Current, type CurrentOptions } from './current.js';
 export { downgrade, type DowngradeOptions, type DowngradeQuestion } from './downgrade.js';
+export { drift, type Drift, type DriftedObject, type DriftOptions } from './drift.js';
 export { history, type HistoryEntry, type HistoryOptions } from './history.js';
 export { init } from './init.js';
 export { plan, type PlannedStatement, type PlannedStep, type PlannedTrace, type PlannedUpgrade, type PlanOptions } from './plan.js';

@@ -1,3 +1,4 @@
 export { diffSchema, renderChange, type Change } from './diff.js';
 export { compressLines, expandLines, fingerprint, isSameSchema, type Fingerprint } from './fingerprint.js';
+export { mendOf } from './mend.js';
 export { readSchema, type Line, type Query, type Schema, type SchemaOptions } from './inspect.js';

@@ -1,6 +1,6 @@
-import { check, createAll } from '../../commands/index.js';
-import { checkedText, createdText } from '../model-text.js';
-import type { Verb } from '../verb.js';
+import { check, createAll, drift } from '../../commands/index.js';
+import { checkedText, createdText, driftText } from '../model-text.js';
+import { flagText, type Verb } from '../verb.js';
 
 /** Of the verbs that work from a model. */
 export const schemaFlag = {
@@ -20,6 +20,21 @@ export const modelling: readonly Verb[] = [
     run: async (options, { flags }) => {
       const result = await check(options, { embedded: flags['embedded'] === true });
       return { result, text: (screen) => checkedText(result, screen), exitCode: result.ok ? 0 : 78 };
+    },
+  },
+  {
+    name: 'drift',
+    summary: 'Tell what was changed behind the back of the migrations.',
+    description:
+      'Compares the schema with what the last run has left, object by object: what was expected, what is there, and the statement that would mend it where that can be told. With --replay also with what the applied migrations make in a scratch database, which needs CREATEDB. Writes nothing to the database. Exit code 78 when something differs.',
+    flags: {
+      '--ignore <patterns>': 'Schemas (app) and objects (app.tmp_*) not to look at, with commas between them.',
+      '--replay': 'Compare with the migrations, too.',
+    },
+    examples: ['ensure-migrated drift', 'ensure-migrated drift --replay --ignore "audit,public.tmp_*"'],
+    run: async (options, input) => {
+      const result = await drift(options, { ignore: flagText(input, 'ignore')?.split(','), replay: input.flags['replay'] === true });
+      return { result, text: (screen) => driftText(result, screen), exitCode: result.ok ? 0 : 78 };
     },
   },
   {
