@@ -5,6 +5,7 @@ import { replay } from '../replay.js';
 import { openScratch, type Scratch } from '../scratch.js';
 import type { Session, Wire } from '../session/index.js';
 import type { Workplace } from '../workplace.js';
+import { judgeConversions } from './conversions.js';
 import type { Change, Differ, Read, Scope } from './differ.js';
 import type { Rename } from './renames.js';
 import { chooseRenames, findRenames, renderRenames } from './renames.js';
@@ -85,7 +86,7 @@ class Walk {
     const renames = renderRenames(await decide(possible, decisions), { live: live.schema, desired: this.ground.desired.schema });
     for (const sql of renames.up) await this.send(sql);
     let before = await differ.read(real);
-    const changes = differ.diff({ live: before, desired }, this.scope, 'concurrently');
+    const changes = judgeConversions(differ.diff({ live: before, desired }, this.scope, 'concurrently'), live.schema.lines);
     refuseLoss(changes, possible, decisions);
     const steps: NamedStep[] = [];
     for (const group of divide(changes, live.schema.lines)) {

@@ -49,3 +49,11 @@ test('what is beyond it is refused, each object by its name', async () => {
   });
   expect(unseen.map(([name]) => name)).toEqual([]);
 });
+
+test('what can be generated in one direction only is refused in the other', async () => {
+  const { options } = await makeProject(scriptOf(oneWay, 'after'), scriptOf(oneWay, 'before'));
+  const refused = (await autogenerate(options, { message: 'Back', allowDataLoss: true }).catch(
+    (error: unknown) => error,
+  )) as MigrationError;
+  expect(refused).toMatchObject({ code: 'EM_DIFF_INCOMPLETE', message: expect.stringContaining('unsafe use of new value') as string });
+});

@@ -258,7 +258,7 @@ export function inSchema(sql: string, index: number): string {
 }
 
 /** What the generator does not see, or does not do: each is refused by name. */
-export const beyond: readonly (readonly [name: string, base: string, change: string, left: string])[] = [
+const allBeyond: readonly (readonly [name: string, base: string, change: string, left: string, since?: number])[] = [
   ['extended statistics', 'create table S.t (a int, b int);', 'create statistics S.s on a, b from S.t;', 'statistics S.s'],
   ['how a column is stored', 'create table S.t (c text);', 'alter table S.t alter column c set storage external;', 'column S.t.c'],
   ['the statistics target of a column', 'create table S.t (c text);', 'alter table S.t alter column c set statistics 500;', 'column S.t.c'],
@@ -277,4 +277,12 @@ export const beyond: readonly (readonly [name: string, base: string, change: str
     'alter table S.t cluster on i;',
     'index i on S.t',
   ],
+  [
+    'a virtual generated column',
+    'create table S.t (a int);',
+    'alter table S.t add c int generated always as (a * 2) virtual;',
+    'column S.t.c',
+    18,
+  ],
 ];
+export const beyond = allBeyond.filter(([, , , , since = 14]) => since <= major);

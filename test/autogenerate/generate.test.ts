@@ -57,6 +57,24 @@ describe('a drop with an add of the same shape', () => {
   });
 });
 
+describe('a change of a type', () => {
+  const refusedFor = async (from: string, to: string) => {
+    const { options } = await makeProject(`create table t (c ${from});`, `create table t (c ${to});`);
+    return (await failing(autogenerate(options, { message: 'Narrow c' }))).message;
+  };
+
+  test('that rounds has to be allowed; one that would cut a text fails at the text', async () => {
+    expect(await refusedFor('numeric(10,2)', 'int')).toContain('USING "c"::integer\n  Where it is meant, give --allow-data-loss');
+    const { database, options } = await makeProject('create table t (c varchar(80));', 'create table t (c varchar(5));');
+    await upgrade(options);
+    await database.query(`insert into t values ('longer than five')`);
+    const { migrations } = await autogenerate(options, { message: 'Narrow c', extension: 'sql' });
+    expect((await textsOf(migrations[0]?.files ?? []))[0]).toContain('ALTER COLUMN "c" TYPE character varying(5);');
+    await expect(upgrade(options)).rejects.toMatchObject({ code: 'EM_MIGRATION_FAILED' });
+    expect(await database.query('select c from t')).toEqual([{ c: 'longer than five' }]);
+  });
+});
+
 describe('what is generated', () => {
   test('takes each lock by itself: index and validation have migrations of their own', async () => {
     const base = 'create table o (id int primary key); create table t (id int, o int);';
