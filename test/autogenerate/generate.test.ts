@@ -111,6 +111,15 @@ describe('what is generated', () => {
     expect(await filesIn(directory)).toEqual([]);
   });
 
+  test('is refused as well where it could not be taken back to what was there', async () => {
+    const stored = 'create table t (c text); alter table t alter column c set storage external; create table kept (id int);';
+    const { directory, options } = await makeProject(stored, 'create table kept (id int);');
+    const refused = await failing(autogenerate(options, { message: 'Drop t', allowDataLoss: true }));
+    expect(refused).toMatchObject({ code: 'EM_DIFF_INCOMPLETE', findings: [{ code: 'autogenerate-down' }] });
+    expect(refused.message).toContain('column public.t.c was changed: was `text storage external`, is `text`');
+    expect(await filesIn(directory)).toEqual([]);
+  });
+
   test('has the form of the project: CommonJS, TypeScript', async () => {
     const { options, directory } = await makeProject('', `create table t (id int default 3, "A b" text default 'x''?');`, {
       'package.json': '{}',
