@@ -80,7 +80,7 @@ function isExcepted({ except }: RuleSetting, identity: string): boolean {
   return except.some((name) => identity === name || identity.startsWith(`${name}.`) || identity.endsWith(` on ${name}`));
 }
 
-function driftFinding(level: 'error' | 'warn', changes: readonly string[]): Finding {
+function driftFinding(level: Finding['level'], changes: readonly string[]): Finding {
   const more = changes.length > shownCount ? ` and ${changes.length - shownCount} more` : '';
   return {
     code: 'schema-drift',

@@ -1,5 +1,5 @@
-/** How a rule's findings are treated: `error` refuses the boot, `warn` is logged and returned, `off` is not looked for. */
-export type Level = 'error' | 'warn' | 'off';
+/** How a rule's findings are treated: `error` refuses the boot, `warn` and `info` are logged and returned, `off` is not looked for. */
+export type Level = 'error' | 'warn' | 'info' | 'off';
 
 /** Where a finding stands, as far as it is known. `line` counts from 1. */
 export interface Place {

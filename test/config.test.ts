@@ -24,6 +24,7 @@ describe('what is not given', () => {
       mode: 'apply',
       transaction: 'each',
       backup: false,
+      lint: { smallTableRows: 10_000 },
       checks: [],
       expect: {},
       application: { name: path.basename(process.cwd()), version: undefined },

@@ -2,11 +2,13 @@ export { readBackup, type BackupDirectory, type BackupSettings } from './backup.
 export { knexClientOf, type Connect, type ConnectionInput, type PgConfig } from './connection.js';
 export { nodeEnvironment, variableOf } from './environment.js';
 export { extraCertificatesFile, inheritedVariables, searchedDirectories } from './inherited.js';
+export { lintRuleTable, type LintRule } from './lint-rules.js';
+export { defaultSmallTableRows, type LintSettings } from './lint.js';
 export type { MigrationHook, MigrationHooks, MigrationsConfig, MigrationsInput } from './migrations.js';
 export type { MigrationModule, MigrationModules, MigrationSource } from './modules.js';
 export { defineConfig, type Check, type CheckContext, type Expectation, type Logger } from './options.js';
 export type { Mode, Options, ProgressEvent } from './options.js';
-export { problemsOf, resolveConfig, type Config } from './resolve.js';
+export { isConnectionGiven, problemsOf, resolveConfig, type Config } from './resolve.js';
 export { ruleTable, type Rule, type RuleSetting, type RulesInput } from './rules.js';
 export type { SchemaInput, SchemaSource } from './schema.js';
 export type { Timeouts } from './timeouts.js';
@@ -19,6 +21,7 @@ export {
   refuse,
   refuseUnknownKeys,
   shown,
+  suggestion,
   text,
   within,
   type Place,

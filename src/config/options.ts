@@ -76,6 +76,12 @@ export interface Options {
   readonly backup?: false | BackupSettings | undefined;
   /** A level for each rule: `{ 'history-edited': 'warn' }`, or with exceptions `{ 'invalid-index': { level: 'error', except: ['a_idx'] } }`. */
   readonly rules?: RulesInput | undefined;
+  /**
+   * The lint: `from` names the revision from which on migrations are judged (for adoption; all older are not), `smallTableRows` (default 10000)
+   * how many rows a table may have before a scan, a rewrite or a block of it counts. `false`: no lint; each migration counts as breaking that
+   * does not say otherwise.
+   */
+  readonly lint?: false | { readonly from?: string | undefined; readonly smallTableRows?: number | undefined } | undefined;
   /** Questions of your own, asked together with the built-in checks. */
   readonly checks?: readonly Check[] | undefined;
   /** Refuses to migrate any other database than this. */

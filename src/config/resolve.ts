@@ -4,6 +4,7 @@ import { MigrationError } from '../errors.js';
 import type { BackupSettings } from './backup.js';
 import { connectionOfKnex, hasPgVariables, knexClientOf, type Connect } from './connection.js';
 import { variableOf } from './environment.js';
+import type { LintSettings } from './lint.js';
 import { migrationsTable, readInheritedMigrations, settleMigrations, type MigrationsConfig } from './migrations.js';
 import type { Check, Expectation, Logger, Mode, Options, ProgressEvent } from './options.js';
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
@@ -25,6 +26,8 @@ export interface Config {
   readonly transaction: 'each' | 'all';
   readonly backup: false | BackupSettings;
   readonly rules: Readonly<Record<Rule, RuleSetting>>;
+  /** `false`: migrations are not even captured, and each counts as breaking that does not say otherwise. */
+  readonly lint: false | LintSettings;
   readonly checks: readonly Check[];
   readonly expect: Expectation;
   readonly environment: string | undefined;
@@ -75,8 +78,13 @@ function invalid(problems: readonly string[]): MigrationError {
   return new MigrationError('EM_CONFIG_INVALID', ['the options are not valid:', ...problems].join('\n  '));
 }
 
+/** Whether options or environment name a database. Reads process.env; looks at no value. */
+export function isConnectionGiven({ connection, knex }: Options): boolean {
+  return connection !== undefined || knex !== undefined || variableOf('connection') !== undefined || hasPgVariables(process.env);
+}
+
 type Given<Name extends keyof Options> = Exclude<ReturnType<(typeof optionTable)[Name]['read']>, undefined>;
-type AlwaysThere = 'mode' | 'transaction' | 'backup' | 'rules' | 'checks' | 'expect' | 'application' | 'timeouts';
+type AlwaysThere = 'mode' | 'transaction' | 'backup' | 'rules' | 'lint' | 'checks' | 'expect' | 'application' | 'timeouts';
 
 /** The options by themselves, each by its row. Where a problem was written down a value is missing, whatever the type says. */
 type Asked = { readonly [Name in keyof Options]-?: Given<Name> | (Name extends AlwaysThere ? never : undefined) };

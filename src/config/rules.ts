@@ -1,4 +1,5 @@
 import type { Level } from '../finding.js';
+import { lintRuleTable } from './lint-rules.js';
 import { isObject, kindOf, oneOf, record, refuse, refuseUnknownKeys, shown, texts, within, type Place } from './values.js';
 
 interface RuleRow {
@@ -53,6 +54,7 @@ export const ruleTable = {
   },
   'verify-invalid-index': { level: 'error', sentence: 'The run has left an index invalid.' },
   'verify-unvalidated-constraint': { level: 'warn', sentence: 'The run has added a constraint that is not validated yet.' },
+  ...lintRuleTable,
 } as const satisfies Record<string, RuleRow>;
 
 export type Rule = keyof typeof ruleTable;
@@ -62,7 +64,7 @@ const ruleNames = Object.keys(ruleTable) as Rule[];
 /** How one rule is treated. */
 export interface RuleSetting {
   readonly level: Level;
-  /** The migrations, or whatever the rule names, that it passes over. */
+  /** The migrations, tables, or whatever else the rule names, that it passes over. */
   readonly except: readonly string[];
 }
 
@@ -78,7 +80,7 @@ export function readRules(value: unknown, place: Place): Readonly<Record<Rule, R
   return Object.freeze(Object.fromEntries(settings)) as Record<Rule, RuleSetting>;
 }
 
-const readLevel = oneOf('error', 'warn', 'off');
+const readLevel = oneOf('error', 'warn', 'info', 'off');
 const readSetting = record<RuleSetting>({ level: readLevel, except: texts });
 
 function readRule(name: Rule, value: unknown, place: Place): RuleSetting {

@@ -1,5 +1,6 @@
 import { readBackup } from './backup.js';
 import { readConnection, readKnex } from './connection.js';
+import { readLint } from './lint.js';
 import { readMigrations } from './migrations.js';
 import type { Check, Expectation, Logger, Options, ProgressEvent } from './options.js';
 import { readRules } from './rules.js';
@@ -61,6 +62,12 @@ export const optionTable = {
     shown: 'below',
     sentence: 'A level for each rule: `error`, `warn`, `off`, or `{ level, except: [names] }`.',
     read: readRules,
+  },
+  lint: {
+    default: {},
+    shown: '`smallTableRows` 10000',
+    sentence: '`{ from, smallTableRows }`: migrations before the revision `from` are not linted; tables of fewer rows are spared.',
+    read: readLint,
   },
   checks: {
     default: [],

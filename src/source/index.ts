@@ -4,14 +4,17 @@ import type { SqlScript } from './migration.js';
 import type { Dropped } from './dropped.js';
 import type { KindLock } from './kind-locks.js';
 import type { Misplaced, ScriptStatement } from './sql-script.js';
+import type { ParsedStatement, Tokens } from './parser.js';
 import type { StatementSummary } from './statement.js';
 
 export type { Dropped } from './dropped.js';
 export type { Effect, EffectiveStatement } from './effect.js';
 export type { KindLock } from './kind-locks.js';
+export { listFile } from './files.js';
 export { listMigrations } from './list.js';
 export { lineAt, migrationId, placeInStack, recordedName } from './migration.js';
 export type { LoadedMigration, Migration, MigrationCode, MigrationSettings, SqlScript } from './migration.js';
+export type { ParsedStatement, Tokens } from './parser.js';
 export { knexExtensions } from './select.js';
 export type { Misplaced, ScriptStatement } from './sql-script.js';
 export type { IndexName, StatementSummary } from './statement.js';
@@ -69,4 +72,19 @@ export async function splitByEffect(text: string): Promise<EffectiveStatement[] 
 /** Puts a text in the place of each parameter `$n`, by the server's own idea of what is one. Loads the parser. Throws what it cannot scan. */
 export async function replaceParameters(text: string, replace: (number: number) => string): Promise<string> {
   return await (await import('./parameters.js')).replaceParameters(text, replace);
+}
+
+/** Parses a text by PostgreSQL's own grammar (version 18). Loads the parser. Throws the parser's error. */
+export async function parseSql(text: string): Promise<ParsedStatement[]> {
+  return await (await import('./parser.js')).parseSql(text);
+}
+
+/** Splits a text by PostgreSQL's own scanner into what somebody asks for. Loads the parser. Throws what it cannot scan. */
+export async function readTokens(text: string): Promise<Tokens> {
+  return await (await import('./parser.js')).readTokens(text);
+}
+
+/** Parses a DO block of PL/pgSQL. Loads the parser. Throws the parser's error. */
+export async function parsePlPgSql(text: string): Promise<unknown> {
+  return await (await import('./parser.js')).parsePlPgSql(text);
 }

@@ -13,10 +13,12 @@ export interface SqlScript {
 export interface MigrationSettings {
   /** `false`: runs outside a transaction. Beats every option. */
   readonly transaction?: boolean;
-  /** Whether code older than this migration fails on the migrated database. Unset counts as breaking. */
+  /** Whether code older than this migration fails on the migrated database. Unset: the lint decides by what it does. */
   readonly breaking?: boolean;
-  /** `false`: is never run against a recording connection, so that `plan` and `script` cannot tell what it would send. */
+  /** `false`: is never run against a recording connection: its statements are judged when they are sent, and no earlier. */
   readonly capture?: boolean;
+  /** Rules of the lint that are not looked for in this migration, each with the reason, which goes into the journal. */
+  readonly safe?: Readonly<Record<string, string>>;
   readonly requires?: { readonly extensions?: readonly string[] };
 }
 

@@ -20,6 +20,12 @@ export async function parseSql(text: string): Promise<ParsedStatement[]> {
   return statementsOf(text, await parse(text));
 }
 
+/** Parses a DO block, or a CREATE FUNCTION, of PL/pgSQL. Throws the parser's error. */
+export async function parsePlPgSql(text: string): Promise<unknown> {
+  const { parsePlPgSQL } = await (parser ??= import('libpg-query'));
+  return await parsePlPgSQL(text);
+}
+
 /** A parameter of a text, `$1`, and where it stands, in bytes of UTF-8. */
 export interface Parameter {
   readonly number: number;
@@ -34,6 +40,28 @@ export async function scanSql(text: string): Promise<Parameter[]> {
   return tokens
     .filter(({ tokenName }) => tokenName === 'PARAM')
     .map(({ text: token, start, end }) => ({ number: Number(token.slice(1)), start, end }));
+}
+
+/** What a text consists of, as far as somebody asks. */
+export interface Tokens {
+  /** The numbers of its parameters. */
+  readonly parameters: readonly number[];
+  /** String constants as they are written, with their quotes; also dollar-quoted ones. */
+  readonly literals: readonly string[];
+  /** Names as they are meant: without quotes, folded where there are none; not cut off. */
+  readonly names: readonly string[];
+}
+
+/** Splits a text by PostgreSQL's own scanner. Throws what it cannot scan. */
+export async function readTokens(text: string): Promise<Tokens> {
+  const { scan } = await (parser ??= import('libpg-query'));
+  const { tokens } = await scan(text);
+  const of = (kind: string) => tokens.filter(({ tokenName }) => tokenName === kind).map((token) => token.text);
+  return { parameters: of('PARAM').map((each) => Number(each.slice(1))), literals: of('SCONST'), names: of('IDENT').map(nameIn) };
+}
+
+function nameIn(token: string): string {
+  return token.startsWith('"') ? token.slice(1, -1).replaceAll('""', '"') : token.toLowerCase();
 }
 
 /** Where the parser's error stands in the text: 1-based, in characters, as the server counts. */

@@ -1,3 +1,4 @@
+import { lintRuleTable, suggestion } from '../config/index.js';
 import type { Finding } from '../finding.js';
 import { fault, invalidMigrations } from './invalid.js';
 import type { Listed, LoadedMigration, MigrationCode } from './migration.js';
@@ -51,13 +52,25 @@ function configFaults({ name, file }: Listed, config: unknown): Finding[] {
     fault({ code: 'migration-config', name, file, message: `its config${what}.`, remedy: 'Correct its export config.' });
   if (!isRecord(config)) return [wrong(' is not an object')];
   // Other keys are left alone: knex ignores them, so an existing project may have its own.
+  const safe = config['safe'] === undefined ? [] : faultsOfSafe(config['safe']);
   const booleans = ['transaction', 'breaking', 'capture'].filter((key) => !['undefined', 'boolean'].includes(typeof config[key]));
   const extensions = isRecord(config['requires']) ? config['requires']['extensions'] : undefined;
   return [
     ...booleans.map((key) => wrong(`.${key} is neither true nor false`)),
+    ...safe.map(wrong),
     ...(config['requires'] === undefined || isRecord(config['requires']) ? [] : [wrong('.requires is not an object')]),
     ...(extensions === undefined || isStrings(extensions) ? [] : [wrong('.requires.extensions is not a list of names')]),
   ];
+}
+
+/** What is wrong with the rules of the lint that a migration wants to be passed over, in words that follow `its config`. */
+export function faultsOfSafe(safe: unknown): string[] {
+  if (!isRecord(safe)) return ['.safe is not an object of rules and reasons'];
+  const rules = Object.keys(lintRuleTable);
+  return Object.entries(safe).flatMap(([rule, reason]) => {
+    if (!rules.includes(rule)) return [`.safe names ${JSON.stringify(rule)}, which is no rule of the lint${suggestion(rule, rules)}`];
+    return typeof reason === 'string' && reason.trim() !== '' ? [] : [`.safe gives no reason for ${rule}`];
+  });
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

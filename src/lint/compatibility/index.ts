@@ -1,0 +1,2 @@
+/** Whether code that is older than a migration can run on what it leaves. */
+export { breaksOldCode } from './breaks.js';

@@ -1,0 +1,4 @@
+/** What is dangerous about the statements of a migration, and whether older code can live with them. The only door of this room. */
+export { isSpared, lintSteps, type ForeseenStatement, type Lint, type LintedStep, type LintRequest, type LintStep } from './lint.js';
+export type { ForeseenEffect, LintConfig } from './judge.js';
+export { LiveLint } from './live.js';
