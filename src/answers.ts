@@ -36,6 +36,8 @@ interface Answer {
   readonly names: readonly string[];
   readonly says: (names: string) => string;
   readonly remedy: string;
+  /** How a name is shown. Default: as it is. */
+  readonly shows?: (name: string) => string;
   /** The names are no migrations. */
   readonly elsewhere?: boolean;
 }
@@ -72,7 +74,7 @@ function unsettled({ owner, mode }: Compared): Answer[] {
   ];
 }
 
-function ofTheFiles({ pending, missing, edited }: Answers, breaking: readonly string[], { mode, applied }: Compared): Answer[] {
+function ofTheFiles({ pending, missing, edited }: Answers, breaking: readonly string[], { mode, applied, journal }: Compared): Answer[] {
   return [
     {
       rule: 'history-pending',
@@ -83,7 +85,8 @@ function ofTheFiles({ pending, missing, edited }: Answers, breaking: readonly st
     {
       rule: 'history-ahead',
       names: breaking,
-      says: (names) => `the database is ahead of this code by migrations that are not marked compatible: ${names}`,
+      shows: (name) => withReasons(name, journal),
+      says: (names) => `the database is ahead of this code by migrations that it cannot run beside: ${names}`,
       remedy:
         'Deploy the release that has these migrations, or, when older code can run beside them, record that (docs/operations.md, "An old release on a newer database").',
     },
@@ -142,13 +145,20 @@ function isExcepted({ except }: RuleSetting, name: string): boolean {
   return except.some((each) => migrationId(each) === migrationId(name));
 }
 
+// `03_drop.js (drops column orders.note)`: what the lint saw when it was applied.
+function withReasons(name: string, journal: Compared['journal']): string {
+  const breaks = journal?.find(({ migration }) => migrationId(migration) === migrationId(name))?.detail.breaks ?? [];
+  return breaks.length === 0 ? name : `${name} (${breaks.slice(0, shownReasons).join(', ')}${breaks.length > shownReasons ? ', ...' : ''})`;
+}
+
+const shownReasons = 3;
 const shownCount = 5;
 
-function findingsOf({ rule, names, says, remedy, elsewhere = false }: Answer, rules: Config['rules']): Finding[] {
+function findingsOf({ rule, names, says, remedy, shows = (name) => name, elsewhere = false }: Answer, rules: Config['rules']): Finding[] {
   const { level } = rules[rule];
   const left = names.filter((name) => !isExcepted(rules[rule], name));
   if (level === 'off' || left.length === 0) return [];
-  const shown = left.slice(0, shownCount).join(', ') + (left.length > shownCount ? ` and ${left.length - shownCount} more` : '');
+  const shown = left.slice(0, shownCount).map(shows).join(', ') + (left.length > shownCount ? ` and ${left.length - shownCount} more` : '');
   const at = left.length === 1 && !elsewhere ? { at: { migration: left[0] as string } } : {};
   return [{ code: rule, level, message: says(shown), remedy, ...at }];
 }

@@ -2,6 +2,9 @@ import { loadMigrations } from './apply/index.js';
 import type { Call } from './call.js';
 import { captureHeard, captureMigration, type Capture } from './capture/index.js';
 import { MigrationError } from './errors.js';
+import { compatibilityOf } from './history/index.js';
+import { lintSteps } from './lint/index.js';
+import { lintStepOf } from './lint-plan.js';
 import { planDowngrade, planUpgrade, type Step } from './plan.js';
 import { replay } from './replay.js';
 import { openDatabase } from './run-call.js';
@@ -27,7 +30,8 @@ export async function captureSteps({ call, range, server }: CapturedStepsRequest
   const unknown = captured.some(({ capture }) => capture.exactness !== 'exact');
   const known = unknown && server === 'scratch' ? await captureInScratch(call, range, captured) : captured;
   refuse(known, range, server);
-  return await Promise.all(known.map(asStep));
+  const breaking = range.direction === 'up' ? await breakingOf(call, known) : undefined;
+  return await Promise.all(known.map((each, index) => asStep(each, breaking?.[index])));
 }
 
 interface Captured {
@@ -87,9 +91,18 @@ function refuse(captured: readonly Captured[], { direction }: Range, server: Cap
   );
 }
 
-async function asStep({ step, capture, note }: Captured): Promise<ScriptStep> {
+// By the text alone: what a database could tell is on the safe side.
+async function breakingOf({ config: { rules, lint } }: Call, captured: readonly Captured[]): Promise<(readonly string[])[] | undefined> {
+  if (lint === false) return undefined;
+  const request = { config: { rules, lint }, query: undefined, released: 'together', transaction: 'each' } as const;
+  const { steps } = await lintSteps({ ...request, steps: captured.map(lintStepOf) });
+  return steps.map(({ breaking }) => breaking);
+}
+
+async function asStep({ step, capture, note }: Captured, breaking: readonly string[] | undefined): Promise<ScriptStep> {
   const { name, direction, transaction, migration } = step;
   const { checksum, config } = migration;
   const messages = await messagesOf(capture.statements);
-  return { name, direction, checksum, breaking: config.breaking ?? true, transaction, messages, ...(note !== undefined && { note }) };
+  const compatibility = compatibilityOf(config, breaking);
+  return { name, direction, checksum, compatibility, transaction, messages, ...(note !== undefined && { note }) };
 }

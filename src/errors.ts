@@ -58,6 +58,7 @@ export const errorTable = {
   EM_MIGRATION_FAILED: { exit: 78, remedy: 'Correct the migration and start the service again.' },
   EM_TRANSACTION_BROKEN: { exit: 78, remedy: 'Leave commit and rollback to ensure-migrated, and let failed statements throw.' },
   EM_MIGRATION_STALLED: { exit: 78, remedy: 'Await every promise in the migration, or raise `timeouts.silenceMs`.' },
+  EM_STATEMENT_REFUSED: { exit: 78, remedy: 'Follow the remedy of each finding.' },
   EM_BLOCKED: { exit: 75, remedy: 'End or wait for the blocking sessions named above, then start the service again.' },
   EM_NOT_COMMITTED: { exit: 75, remedy: 'Mend what the server reported, then start the service again: the migration was not applied.' },
   EM_LOCK_LOST: {

@@ -4,6 +4,7 @@ import { describeDrift } from './drift.js';
 import { isMigrationError, type ErrorCode, type MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
 import type { JournalEntry } from './history/index.js';
+import { lintPlan, withoutRepeated } from './lint-plan.js';
 import { planUpgrade } from './plan.js';
 import { isPooled } from './pooler.js';
 import { inSchema, readState } from './read-state.js';
@@ -33,8 +34,10 @@ export async function foresee(opened: Opened, lock: 'held' | 'free'): Promise<Fo
   findings.push(...state.findings.filter(({ code }) => stamped.length === 0 || code !== 'history-unmanaged'));
   const pending = state.pending.filter((migration) => !stamped.includes(migration));
   const loaded = await loadEach(place, pending, findings);
-  await orFindings(findings, () => planUpgrade({ pending: loaded, applied: state.applied, ...planOptions(place) }));
-  findings.push(...(await ask(place, loaded)), ...(await drift(place, state)));
+  const plan = await orFindings(findings, () => planUpgrade({ pending: loaded, applied: state.applied, ...planOptions(place) }));
+  const checked = await ask(place, loaded);
+  const linted = (plan && (await lintPlan(place, plan)))?.findings ?? [];
+  findings.push(...checked, ...withoutRepeated(linted, checked), ...(await drift(place, state)));
   return { pending: pending.map(({ name }) => name), findings };
 }
 

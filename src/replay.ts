@@ -73,7 +73,17 @@ function configOf({ call: { config }, scratch }: ReplayRequest): Config {
   const off: RuleSetting = { level: 'off', except: [] };
   const rules = Object.fromEntries(Object.keys(ruleTable).map((rule) => [rule, off])) as Config['rules'];
   const { connection } = scratch;
-  return { ...config, connection, directConnection: undefined, mode: 'apply', baseline: undefined, expect: {}, checks: [], rules };
+  return {
+    ...config,
+    connection,
+    directConnection: undefined,
+    mode: 'apply',
+    baseline: undefined,
+    expect: {},
+    checks: [],
+    rules,
+    lint: false,
+  };
 }
 
 // The rest is of the network, of the options, or of being stopped, and is as true of the call that asked.

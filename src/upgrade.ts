@@ -5,6 +5,7 @@ import { describeDrift, rememberSchema } from './drift.js';
 import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
 import { isOther, type History } from './history/index.js';
+import type { LiveLint } from './lint/index.js';
 import { settleLastRun } from './last-run.js';
 import { nothingToDo, type Outcome } from './outcome.js';
 import { planUpgrade, selectPending, type Plan, type Target } from './plan.js';
@@ -41,7 +42,7 @@ class Upgrade {
       await settleLastRun(locked, state, history);
       return nothingToDo(locked.call, state);
     }
-    const plan = await this.check(history, pending, state);
+    const checked = await this.check(history, pending, state);
     if (pending.length > 0 && (await this.backUp(state, history)) === 'outdated') return await this.run(await locked.reread());
     const claim = await locked.claim(history);
     if (isOther(claim.applied, state.applied)) {
@@ -52,10 +53,10 @@ class Upgrade {
       }
       return await this.run(await locked.reread());
     }
-    return await this.apply({ state, stamped, plan, claim }, history);
+    return await this.apply({ state, stamped, ...checked, claim }, history);
   }
 
-  private async check(history: History, pending: readonly Migration[], state: FullState): Promise<Plan> {
+  private async check(history: History, pending: readonly Migration[], state: FullState): Promise<Checked> {
     const { locked } = this;
     const { call, session, tables } = locked;
     const { transaction, migrations } = call.config;
@@ -67,10 +68,16 @@ class Upgrade {
       const { facts, applied, journal } = history;
       const findings = await runChecks({ call, session, facts, tables, applied, journal, pending: loaded, direction: 'up', pooled });
       const drift = await describeDrift({ call, session, tables, applied: state.applied, journal });
-      locked.refuse('EM_CHECK_FAILED', 'refused before anything was changed', [...findings, ...drift]);
+      const { lintPlan, withoutRepeated } = await import('./lint-plan.js');
+      const lint = await lintPlan(locked, plan);
+      locked.refuse('EM_CHECK_FAILED', 'refused before anything was changed', [
+        ...findings,
+        ...withoutRepeated(lint?.findings ?? [], findings),
+        ...drift,
+      ]);
       const names = plan.steps.map(({ name }) => name);
       call.report.info('plan.made', { of: plan.steps.length, transaction: plan.transaction, migrations: names });
-      return plan;
+      return { plan, lint: lint?.live };
     });
   }
 
@@ -88,13 +95,14 @@ class Upgrade {
     return isOther(applied, state.applied) ? 'outdated' : 'current';
   }
 
-  private async apply({ state, stamped, plan, claim }: Work, { facts }: History): Promise<Outcome> {
+  private async apply({ state, stamped, plan, lint, claim }: Work, { facts }: History): Promise<Outcome> {
     const { locked } = this;
     const { call, session, tables, key, scope } = locked;
     const adoption = this.adoptionOf(state, stamped);
     await recordAdoption(adoption);
     await using watch = await startWatch({ call, session, backendPid: facts.backendPid, pooled: scope === 'xact' });
-    const applying = { call, session, tables, key, scope, claim, plan, watch };
+    const onFound = (found: readonly Finding[]) => locked.findings.push(...found);
+    const applying = { call, session, tables, key, scope, claim, plan, watch, lint, onFound };
     await call.report.phase('apply', () => applyPlan(applying, this.resumed, (step) => locked.applied.push(step)));
     const names = [...state.applied, ...stamped.map(({ name }) => name), ...plan.steps.map(({ name }) => name)];
     await this.verify(claim, names);
@@ -115,10 +123,14 @@ class Upgrade {
   }
 }
 
-interface Work {
+interface Checked {
+  readonly plan: Plan;
+  readonly lint: LiveLint | undefined;
+}
+
+interface Work extends Checked {
   readonly state: FullState;
   readonly stamped: readonly Migration[];
-  readonly plan: Plan;
   readonly claim: Claimed;
 }
 

@@ -96,12 +96,11 @@ describe('what docs/operations.md tells a person to run', () => {
   }
 
   test('marks a migration compatible, so that the release before it starts', async () => {
-    const database = await bootedWith();
+    const database = await bootedWith({ [name]: `-- breaking: true\n${files[name]}` });
     const older = await makeDirectory({ '20260301_orders.sql': files['20260301_orders.sql'] });
     await expect(boot(database, older)).rejects.toMatchObject({ code: 'EM_OUT_OF_SYNC', findings: [{ code: 'history-ahead' }] });
     expect(await database.query(snippetOf(page, 'compatible'))).toEqual([{ migration: name, breaking: 'false' }]);
     await expect(boot(database, older)).resolves.toMatchObject({ status: 'ahead' });
-    await expect(boot(database, await makeDirectory(files))).resolves.toMatchObject({ status: 'in-sync' });
   });
 
   test('renames a migration', async () => {

@@ -27,7 +27,7 @@ const cases: Readonly<Record<string, Case>> = {
       applied: [...code, '04_d.js', '05_e.js'],
       journal: [entry('04_d.js', { breaking: false }), entry('05_e.js', { breaking: true })],
     },
-    says: 'the database is ahead of this code by migrations that are not marked compatible: 05_e.js',
+    says: 'the database is ahead of this code by migrations that it cannot run beside: 05_e.js',
     names: ['05_e.js'],
   },
   missing: {

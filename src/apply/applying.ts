@@ -1,6 +1,8 @@
 import type { Call } from '../call.js';
 import type { MigrationError } from '../errors.js';
+import type { Finding } from '../finding.js';
 import type { Claim, LockKey, Tables } from '../history/index.js';
+import type { LiveLint } from '../lint/index.js';
 import type { Plan, Step } from '../plan.js';
 import type { Failure, Session } from '../session/index.js';
 import type { Watch } from '../watch.js';
@@ -16,6 +18,10 @@ export interface Applying {
   readonly claim: Claim;
   readonly plan: Plan;
   readonly watch: Watch;
+  /** Judges what is sent; undefined for a way down, and where the option `lint` is false. */
+  readonly lint?: LiveLint | undefined;
+  /** Keeps what it finds and does not refuse. */
+  readonly onFound?: (findings: readonly Finding[]) => void;
 }
 
 /** One step on its way: what is measured while it runs. */

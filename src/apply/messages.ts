@@ -1,4 +1,5 @@
 import {
+  compatibilityOf,
   renderAttempt,
   renderClaimed,
   renderHistoryDelete,
@@ -106,11 +107,11 @@ export function renderEnded(applying: Applying, run: Run, end: Pick<Attempt, 'st
 }
 
 function attemptOf(applying: Applying, run: Run, end: Pick<Attempt, 'status' | 'sqlState' | 'message'>): Attempt {
-  const { migration, direction } = run.step;
+  const { migration, direction, name } = run.step;
   return {
     direction,
     checksum: migration.checksum,
-    breaking: migration.config.breaking ?? true, // unset counts as breaking
+    ...compatibilityOf(migration.config, applying.lint?.breakingOf(name)),
     batch: applying.claim.batch,
     tries: run.tries,
     statementCount: run.statementCount,

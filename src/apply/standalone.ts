@@ -4,6 +4,7 @@ import { readStatements, type SentStatement, type StatementEntry } from '../hist
 import { StepConnection, type Answer, type Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { describeStatement, splitSql } from '../source/index.js';
+import { admit, judged, whole } from './admit.js';
 import { Run, StepFailed, type Applying, type Blockers } from './applying.js';
 import { backOff, blockedForGood, blockersOf } from './blocked.js';
 import { failureBehind, failureOf, verifyStep } from './failure.js';
@@ -59,6 +60,7 @@ class Standalone {
         return answer;
       },
       hear: (...statement) => applying.session.onStatement?.(step.name, ...statement),
+      ...(applying.lint && { admit: (text: string) => admit(applying, step, text) }),
       beforeStream: async (text) => renderAnnouncement(this.applying, this.current, await this.entryOf(text)),
     });
     this.current = new Run(step, attempt.tries, applying.watch);
@@ -85,11 +87,10 @@ class Standalone {
   private async body(): Promise<void> {
     const { migration, code, direction } = this.step;
     const { beforeEach, afterEach } = this.applying.call.config.migrations.hooks;
-    if (typeof code !== 'function' && !beforeEach && !afterEach) return await this.script(code);
+    if (typeof code !== 'function' && !beforeEach && !afterEach) return await judged(this.applying, this.step, () => this.script(code));
     const knex = await this.applying.session.knex(this.connection);
     await beforeEach?.(knex, [migration.knexEntry]);
-    if (typeof code === 'function') await code(knex);
-    else await this.script(code);
+    await judged(this.applying, this.step, () => (typeof code === 'function' ? whole(this.connection, code(knex)) : this.script(code)));
     await afterEach?.(knex, [migration.knexEntry]);
     if (direction === 'up') await verifyStep(this.step, knex);
   }
@@ -194,18 +195,16 @@ class Standalone {
   }
 
   // Gives the next attempt, where there can be one; else throws.
-  private async failed(error: unknown): Promise<Attempt> {
+  private async failed(thrown: unknown): Promise<Attempt> {
     const { session, call } = this.applying;
+    const error = this.connection.refused ?? thrown; // knex has written into it
     this.connection.close();
     this.current.end();
     this.current.statementCount = this.connection.statementCount;
     const blocked = failureBehind(error, this.blocked?.failure);
     const failure = blocked ?? failureBehind(error, this.connection.failure);
-    const report = await failureOf(this.applying, this.current, {
-      error,
-      failure,
-      ...(this.recording && { what: 'could not be recorded' }),
-    });
+    const what = this.recording && { what: 'could not be recorded' };
+    const report = await failureOf(this.applying, this.current, { error, failure, ...what });
     if (session.wire.lost) throw new StepFailed([this.current], report, { committing: this.recording });
     const entries = await this.readSent().catch((unread: unknown) => {
       call.report.warn('step.unrecorded', { migration: this.step.name, reason: messageOf(unread) });
@@ -233,7 +232,7 @@ class Standalone {
   // Once all that was on its way is answered, and as ourselves: the role that the migration took may have no right on the journal.
   private async readSent(): Promise<readonly SentStatement[]> {
     const { session, tables } = this.applying;
-    await this.answered;
+    await Promise.all([this.answered, this.connection.turns.settled()]);
     await session.endStream();
     if (session.wire.status !== 'I') await session.send('rollback');
     await session.send(renderReset(this.applying).join('\n'));

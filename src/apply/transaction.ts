@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { MigrationError, sqlStateOf } from '../errors.js';
 import { brokenBy, StepConnection, type Answer, type Failure, type Hear } from '../session/index.js';
 import type { Step } from '../plan.js';
+import { admit, judged, whole } from './admit.js';
 import { Run, StepFailed, type Applying } from './applying.js';
 import { blockersOf } from './blocked.js';
 import { failureBehind, failureOf, isLockLost, notCommitted, swallowedFailure, verifyStep } from './failure.js';
@@ -29,7 +30,11 @@ class Scope {
     private readonly tries: number,
   ) {
     const following = followed(applying, () => (this.hook ? undefined : { step: this.current.step, connection: this.connection }));
-    this.connection = new StepConnection(applying.session.wire, { transaction: 'transaction', hear: this.hear, ...following });
+    const admitting = applying.lint && {
+      admit: async (text: string) => (this.hook ? undefined : await admit(applying, this.current.step, text)),
+    };
+    const options = { transaction: 'transaction', hear: this.hear, ...following, ...admitting } as const;
+    this.connection = new StepConnection(applying.session.wire, options);
     this.connection.rideBefore(renderOpening(applying));
   }
 
@@ -100,8 +105,8 @@ class Scope {
     if (!hook) return;
     this.hook = name;
     await hook(trx, entriesOf(this.applying));
-    const { broken, failure, unheard } = this.connection;
-    if (broken) throw broken;
+    const { over, failure, unheard } = this.connection;
+    if (over) throw over;
     if (unheard) throw unheard as Error;
     if (session.wire.status === 'E' && failure) throw failure.thrown as Error; // it has caught that
     this.hook = undefined;
@@ -111,7 +116,7 @@ class Scope {
     const { beforeEach, afterEach } = this.applying.call.config.migrations.hooks;
     const { migration, code, direction } = run.step;
     await beforeEach?.(trx, [migration.knexEntry]);
-    if (typeof code === 'function') await code(trx);
+    if (typeof code === 'function') await judged(this.applying, run.step, () => whole(this.connection, code(trx)));
     else await this.script(run);
     await afterEach?.(trx, [migration.knexEntry]);
     await this.refuseSwallowedFailure();
@@ -130,6 +135,7 @@ class Scope {
 
   private async script(run: Run): Promise<void> {
     this.hear(textOf(run.step), undefined);
+    await judged(this.applying, run.step, () => this.applying.lint?.pass());
     await this.connection.pass({ text: textOf(run.step) });
     run.statementCount = 1;
     run.end();
@@ -139,6 +145,7 @@ class Scope {
   private async lastScript(run: Run): Promise<void> {
     run.statementCount = 1;
     this.hear(textOf(run.step), undefined);
+    await judged(this.applying, run.step, () => this.applying.lint?.pass());
     this.connection.committing = true;
     const record = renderRecord(this.applying, this.runs);
     const answer = await this.connection.send({ text: `${textOf(run.step)}\n;${record}` }, 'ends');
@@ -166,8 +173,8 @@ class Scope {
 
   /** A migration that catches a failed statement and returns looks like success to knex; the server would answer ROLLBACK. */
   private async refuseSwallowedFailure(): Promise<void> {
-    const { broken, failure, unheard } = this.connection;
-    if (broken) throw broken;
+    const { over, failure, unheard } = this.connection;
+    if (over) throw over;
     if (unheard) throw unheard as Error;
     if (this.applying.session.wire.status === 'E' && failure) throw await swallowedFailure(this.current, failure);
   }
@@ -175,8 +182,8 @@ class Scope {
   private async failed(error: unknown): Promise<StepFailed> {
     const { session, call } = this.applying;
     if (this.runs.length === 0 && !this.hook) throw session.lostOr(call.stop.aborted ? call.stop.reason : error); // nothing has begun
-    const { broken, committing } = this.connection;
-    const cause = broken ?? error;
+    const { broken, over, committing } = this.connection;
+    const cause = over ?? error;
     const failure = failureBehind(error, this.connection.failure);
     const reporting = this.report(cause, failure);
     if (session.wire.lost) return new StepFailed(this.runs, await reporting, { committing });
@@ -211,6 +218,7 @@ class Scope {
     await session.endStream();
     const timer = setTimeout(() => session.wire.destroy(new Error('the server did not answer the ROLLBACK')), 1_500);
     try {
+      await this.connection.turns.settled(); // a question about a statement that will not be sent any more
       const ours = scope === 'xact' && !this.connection.broken; // else the savepoint went with its transaction
       await session.wire.send(ours ? `rollback to savepoint ${stepsSavepoint}` : 'rollback');
     } catch (error) {

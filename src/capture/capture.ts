@@ -92,7 +92,7 @@ async function record(
 ): Promise<Recorder> {
   const { unconnected } = await loadOffline();
   const asked = reads === 'refused' ? undefined : reads;
-  await using answering = asked && (await Reads.open(asked.session, asked.after));
+  await using answering = asked && new Reads(asked.session, asked.after);
   const recorder = new Recorder({
     ...options,
     transaction,

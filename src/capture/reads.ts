@@ -4,28 +4,25 @@ import type { EffectiveStatement } from '../source/index.js';
 
 const lockTimeoutMs = 1_000;
 const savepoint = 'ensure_migrated_read';
+const whole = 'ensure_migrated_reads';
 
 /** A read as the database answers it; `changes` where it calls what may change something, and is no read. */
 export type Said = { readonly answer: Answer } | { readonly error: unknown } | 'changes';
 
 /**
- * Puts a migration's reads to the database, in one read-only transaction that is rolled back. Each stands behind a savepoint, so that one
- * that fails does not end the transaction. Waits no longer than a second for a table that is locked.
+ * Puts a migration's reads to the database, in one read-only transaction that is rolled back; behind a pooler, in the one that holds the lock, as
+ * far as a savepoint. Each stands behind a savepoint, so that one that fails does not end the transaction. Waits no longer than a second for
+ * a table that is locked. Nothing is sent before the first read.
  */
 export class Reads implements AsyncDisposable {
   private closed = false;
+  private opened: 'no' | 'transaction' | 'savepoint' = 'no';
 
-  private constructor(
+  constructor(
     private readonly session: Session,
     /** `changes`: the database is not as the migration will find it, since others are to run before. */
     readonly after: 'nothing' | 'changes',
   ) {}
-
-  static async open(session: Session, after: Reads['after']): Promise<Reads> {
-    const timeout = renderSettings([['lock_timeout', String(lockTimeoutMs)]], 'local');
-    await session.send(`begin isolation level read committed read only; ${timeout}`);
-    return new Reads(session, after);
-  }
 
   /** What the server says, be it an error. */
   async ask({ calls }: EffectiveStatement, message: Message): Promise<Said> {
@@ -50,6 +47,7 @@ export class Reads implements AsyncDisposable {
     const { wire } = this.session;
     return await wire.exclusively(async (send) => {
       if (this.closed) return { error: new Error('the capture has ended') };
+      await this.open(send);
       await send(`savepoint ${savepoint}`);
       try {
         const { text, values } = message;
@@ -64,8 +62,17 @@ export class Reads implements AsyncDisposable {
     });
   }
 
+  private async open(send: (text: string) => Promise<unknown>): Promise<void> {
+    if (this.opened !== 'no') return;
+    this.opened = this.session.wire.status === 'I' ? 'transaction' : 'savepoint';
+    const begin = this.opened === 'transaction' ? 'begin isolation level read committed' : `savepoint ${whole}`;
+    // In a savepoint, too, what is made read-only and waits so long is that only until it is rolled back.
+    await send(`${begin}; set transaction read only; ${renderSettings([['lock_timeout', String(lockTimeoutMs)]], 'local')}`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.closed = true;
-    if (!this.session.wire.lost) await this.session.send('rollback');
+    if (this.opened === 'no' || this.session.wire.lost) return;
+    await this.session.send(this.opened === 'transaction' ? 'rollback' : `rollback to savepoint ${whole}; release savepoint ${whole}`);
   }
 }

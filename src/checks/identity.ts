@@ -3,7 +3,7 @@ import type { Finding } from '../finding.js';
 import type { Facts } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import { answer, type Asked, type BuiltInCheck, type Found } from './check.js';
-import { guarded } from './query.js';
+import { guarded } from '../session/index.js';
 
 type Needs = Pick<Asked, 'call' | 'session' | 'facts' | 'query'>;
 

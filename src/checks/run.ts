@@ -8,7 +8,7 @@ import { invalidIndex } from './invalid-index.js';
 import { migrationNoDown } from './migration-no-down.js';
 import { notWritable } from './not-writable.js';
 import { pooler } from './pooler.js';
-import { guarded } from './query.js';
+import { guarded } from '../session/index.js';
 import { rolePrivileges } from './role-privileges.js';
 import { searchPathAmbiguous } from './search-path-ambiguous.js';
 import { readServer, type Server } from './server.js';

@@ -1,8 +1,9 @@
 import { loadMigrations } from '../apply/index.js';
-import { captureMigration, type CapturedStatement } from '../capture/index.js';
+import type { CapturedStatement } from '../capture/index.js';
 import type { Options } from '../config/index.js';
 import type { Finding } from '../finding.js';
-import { planUpgrade, selectPending, type Step, type Target } from '../plan.js';
+import { capturePlan, isCompatible, lintCaptured, type CapturedStep } from '../lint-plan.js';
+import { planUpgrade, selectPending, type Target } from '../plan.js';
 import { readState } from '../read-state.js';
 import { openDatabase, runCall, type Opened } from '../run-call.js';
 import { migrationId, type Migration } from '../source/index.js';
@@ -46,8 +47,10 @@ export interface PlannedTrace {
 export interface PlannedStep {
   readonly name: string;
   readonly transaction: boolean;
-  /** Whether code older than it can still run. */
+  /** Whether code older than it can still run: as its config says, else as the lint sees it. */
   readonly compatible: boolean;
+  /** What the lint saw that older code cannot live with. */
+  readonly breaks: readonly string[];
   /**
    * Whether `statements` is what would be sent: `approximate` where it has looked at something that statements before it may change, `opaque`
    * where no more is known.
@@ -83,7 +86,7 @@ export async function plan(options: Options, { target = 'head', trace }: PlanOpt
     const state = await readState(opened);
     const stamped = baselineOf(call.config, state, opened.migrations);
     const pending = selectPending(target, state, opened.migrations).filter((migration) => !stamped.includes(migration));
-    const described = pending.length > 0 ? await describeSteps(opened, state, pending) : [];
+    const { described, findings } = pending.length > 0 ? await describeSteps(opened, state, pending) : { described: [], findings: [] };
     const traced = trace && pending.length > 0 ? await (await loadTrace()).traceSteps({ opened, state, stamped, pending }) : undefined;
     const steps = described.map((step) => Object.freeze({ ...step, trace: traced && tracedOf(step, traced) }));
     const to = steps.at(-1)?.name ?? stamped.at(-1)?.name ?? state.revision;
@@ -91,7 +94,7 @@ export async function plan(options: Options, { target = 'head', trace }: PlanOpt
       database: opened.history.facts.database,
       from: state.revision,
       to,
-      findings: Object.freeze(state.findings.filter(({ code }) => isWorthTelling(code, stamped))),
+      findings: Object.freeze([...state.findings.filter(({ code }) => isWorthTelling(code, stamped)), ...findings]),
       stamped: Object.freeze(stamped.map(({ name }) => name)),
       steps: Object.freeze(steps),
       trace: traced && Object.freeze({ madeBy: traced.madeBy, failure: traced.failure }),
@@ -116,23 +119,24 @@ function isWorthTelling(code: string, stamped: readonly Migration[]): boolean {
 
 type Described = Omit<PlannedStep, 'trace'>;
 
-async function describeSteps({ call, session, history }: Opened, { applied }: State, pending: readonly Migration[]): Promise<Described[]> {
+async function describeSteps(
+  { call, session, history, migrations: all }: Opened,
+  { applied }: State,
+  pending: readonly Migration[],
+): Promise<Pick<PlannedUpgrade, 'findings'> & { readonly described: readonly Described[] }> {
   const { transaction, migrations } = call.config;
   const pooled = session.wire.processId !== history.facts.backendPid;
   const loaded = await loadMigrations(call, pending, 'up');
-  const { steps } = planUpgrade({ pending: loaded, applied, transaction, disableTransactions: migrations.disableTransactions, pooled });
-  const described: Described[] = [];
-  for (const step of steps) {
-    const after = described.some(({ statements }) => statements.some(({ effect }) => effect !== 'read')) ? 'changes' : 'nothing';
-    const capture = await captureMigration({ call, ...step, reads: { session, after } });
-    described.push(describeStep(step, capture));
-  }
-  return described;
+  const planned = planUpgrade({ pending: loaded, applied, transaction, disableTransactions: migrations.disableTransactions, pooled });
+  const captured = await capturePlan({ call, session }, planned);
+  const lint = await lintCaptured({ call, session, migrations: all }, captured, planned.transaction);
+  const described = captured.map((each, index) => describeStep(each, lint?.steps[index]?.breaking));
+  return { findings: lint?.findings ?? [], described };
 }
 
-function describeStep({ name, transaction, migration }: Step, captured: Awaited<ReturnType<typeof captureMigration>>): Described {
-  const { statements, exactness, reason } = captured;
+function describeStep({ step: { name, transaction, migration }, capture }: CapturedStep, seen: readonly string[] | undefined): Described {
+  const { statements, exactness, reason } = capture;
   const shown = statements.map(({ sql, effect, place }) => Object.freeze({ sql: redact(sql), effect, place }));
-  const compatible = migration.config.breaking === false;
-  return { name, transaction, compatible, exactness, reason, statements: Object.freeze(shown) };
+  const compatible = isCompatible(migration, capture, seen);
+  return { name, transaction, compatible, breaks: Object.freeze([...(seen ?? [])]), exactness, reason, statements: Object.freeze(shown) };
 }

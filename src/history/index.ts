@@ -1,3 +1,4 @@
+export { compatibilityOf } from './compatibility.js';
 export { tablesOf, renderCreateTables, renderHistoryDelete, renderHistoryInsert, type Tables } from './tables.js';
 export { digestOf, readHistory, type Facts, type History, type LockKey } from './read.js';
 export {

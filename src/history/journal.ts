@@ -10,6 +10,10 @@ export interface Attempt {
   readonly status: AttemptStatus;
   readonly checksum?: string | undefined;
   readonly breaking?: boolean | undefined;
+  /** Why, as the lint saw it; also where its author says that older code can live with it. */
+  readonly breaks?: readonly string[];
+  /** The rules of the lint that were not looked for, with the reasons. */
+  readonly safe?: Readonly<Record<string, string>>;
   readonly batch?: number;
   readonly durationMs?: number;
   readonly lockWaitMs?: number;

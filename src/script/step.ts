@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CapturedStatement } from '../capture/index.js';
-import { renderHistoryInsert, renderScriptedAttempt, renderStatement, type AttemptStatus } from '../history/index.js';
+import { renderHistoryInsert, renderScriptedAttempt, renderStatement, type Attempt, type AttemptStatus } from '../history/index.js';
 import { describeStatement, migrationId, type StatementSummary } from '../source/index.js';
 import { jsonLiteral, literal, qualified } from '../sql.js';
 import { batch } from './guard.js';
@@ -13,7 +13,8 @@ export interface ScriptStep {
   readonly name: string;
   readonly direction: 'up' | 'down';
   readonly checksum: string | undefined;
-  readonly breaking: boolean;
+  /** What its journal row says of it to releases that do not know it. */
+  readonly compatibility: Pick<Attempt, 'breaking' | 'breaks' | 'safe'>;
   readonly transaction: boolean;
   /** For whoever reads the script. */
   readonly note?: string;
@@ -116,9 +117,9 @@ function renderProgress({ tables: { journal } }: ScriptRequest, where: { migrati
 }
 
 function renderAttempt(request: ScriptRequest, step: ScriptStep, status: AttemptStatus): string {
-  const { direction, checksum, breaking, transaction, messages } = step;
+  const { direction, checksum, compatibility, transaction, messages } = step;
   const measured = transaction ? 'measured' : 'unmeasured';
-  const attempt = { direction, status, checksum, breaking, statementCount: messages.length, batch, measured } as const;
+  const attempt = { direction, status, checksum, ...compatibility, statementCount: messages.length, batch, measured } as const;
   return renderScriptedAttempt(request, step.name, attempt);
 }
 

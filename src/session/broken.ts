@@ -53,3 +53,8 @@ export function brokenBy(
 function shown(text: string): string {
   return text.trim().slice(0, 200);
 }
+
+/** For what is asked for when nothing may be sent any more. */
+export function late(): Error {
+  return new Error('the migration has ended; this query came after it (was a promise not awaited?)');
+}

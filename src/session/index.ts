@@ -16,12 +16,14 @@ import { Wire, type Answer, type Message } from './wire.js';
 
 export { isRetryable } from './connect.js';
 export { afterSilence } from './lease.js';
+export { guarded, type GuardedQuery } from './guarded.js';
 export { atDatabase, readLogin, type Login } from './login.js';
 export { renderSettings, type Setting } from './settings.js';
 export { brokenBy, TransactionBroken } from './broken.js';
 export { bindKnex } from './bound-knex.js';
 export type { Follower, Sending } from './follower.js';
-export { StepConnection, type Failure, type Hear, type SendPart, type StepWire } from './step-connection.js';
+export type { Failure } from './failure.js';
+export { StepConnection, type Hear, type SendPart, type StepWire } from './step-connection.js';
 export { Wire, type Answer, type Message } from './wire.js';
 
 /** What a recording connection is made of; see offline.ts. Loaded on first use, since a boot has no need of it. */

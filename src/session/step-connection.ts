@@ -1,43 +1,16 @@
 import type pg from 'pg';
 import { labelled } from '../sql.js';
-import { brokenBy, refusedControl, transactionControlOf, type TransactionBroken } from './broken.js';
+import { asThrown, shiftPosition, snapshotOf, type Failure } from './failure.js';
+import { brokenBy, late, refusedControl, transactionControlOf, type TransactionBroken } from './broken.js';
 import { isSubmittable, streamText, type Submittable } from './submittable.js';
-import { isPlainText, type Answer, type Message, type Wire } from './wire.js';
+import { emptyResult, type SendPart, type StepConnectionOptions, type StepWire } from './step-options.js';
+import { Turns } from './turns.js';
+import { isPlainText, type Answer, type Message } from './wire.js';
+
+export type { Hear, SendPart, StepWire } from './step-options.js';
 
 type Callback = (error: Error | null, result?: unknown) => void;
 type Phase = 'opening' | 'open' | 'closing' | 'failing' | 'closed';
-
-/** A statement that failed: as the migration sent it, and what came back, before knex rewrites the error. */
-export interface Failure {
-  readonly text: string;
-  readonly error: Error;
-  /** The object that was thrown: knex gives it the stack of the migration's line. */
-  readonly thrown: unknown;
-  /** How many statements of the text the server had run before. */
-  readonly doneCount: number;
-  /** Characters of the migration's file before the text. */
-  readonly offset: number;
-}
-
-/** Hears a statement before it is sent, as the migration wrote it: what rides before it, and its transaction, are left out. */
-export type Hear = (text: string, values: readonly unknown[] | undefined) => void;
-
-/** Sends a message, or a part of it that begins after so many characters of its text. */
-export type SendPart = (message: Message, offset?: number) => Promise<Answer>;
-
-/** What a StepConnection needs of the wire behind it. */
-export type StepWire = Pick<Wire, 'client' | 'send' | 'exclusively' | 'stream' | 'status' | 'tags' | 'lost'>;
-
-export interface StepConnectionOptions {
-  /** `transaction`: knex's BEGIN, COMMIT and ROLLBACK are ours to send. `none`: every statement goes as it is. */
-  readonly transaction: 'transaction' | 'none';
-  /** Stands around each statement that the migration sends; answers with `skip` when the server need not see it. */
-  readonly around?: ((message: Message, send: SendPart) => Promise<Answer | 'skip'>) | undefined;
-  /** What is sent before a stream, which cannot be sent a second time. */
-  readonly beforeStream?: (text: string) => Promise<string>;
-  readonly onStream?: ((text: string) => void) | undefined;
-  readonly hear?: Hear | undefined;
-}
 
 /**
  * What one migration, or one set of migrations in one transaction, sees as its connection. The BEGIN rides before its first statement;
@@ -50,6 +23,8 @@ export class StepConnection {
   failure: Failure | undefined;
   /** Set when the migration began or ended the transaction itself; kept, since it may swallow the error. Nothing is sent after it. */
   broken: TransactionBroken | undefined;
+  /** Why a statement was not admitted; kept, since the migration may swallow the error. */
+  refused: Error | undefined;
   /** The error of a stream to which the migration did not listen. */
   unheard: unknown;
   /** Characters of the migration's file before the statement that is sent. */
@@ -62,6 +37,8 @@ export class StepConnection {
   /** Called once, when nothing gets through any more. */
   onClose: (() => void) | undefined;
   private phase: Phase;
+  /** When they are settled, all that was asked for so far is answered: what the migration forgot to wait for, too. */
+  readonly turns = new Turns();
   private prefix: readonly string[] = [];
   private commit: (() => Promise<unknown>) | undefined;
 
@@ -74,6 +51,11 @@ export class StepConnection {
       query: { value: (...args: unknown[]) => this.query(...args) },
       end: { value: () => Promise.resolve() },
     }) as pg.Client;
+  }
+
+  /** Why nothing more is sent, whatever the migration made of the error. */
+  get over(): Error | undefined {
+    return this.broken ?? this.refused;
   }
 
   get transaction(): StepConnectionOptions['transaction'] {
@@ -184,10 +166,20 @@ export class StepConnection {
   }
 
   private async answer(message: Message): Promise<unknown> {
-    if (this.phase === 'closed') throw new Error('the migration has ended; this query came after it (was a promise not awaited?)');
+    this.refuseLate();
     const control = this.options.transaction === 'transaction' && transactionControlOf(message.text);
     if (control) return await this.controlTransaction(control, message.text);
-    if (this.broken) throw this.broken;
+    if (!this.options.admit) return await this.deliver(message);
+    return await this.turns.take(async () => {
+      await this.admit(message.text);
+      if (this.phase === 'failing') throw late();
+      return await this.deliver(message);
+    });
+  }
+
+  private async deliver(message: Message): Promise<unknown> {
+    this.refuseLate();
+    if (this.over) throw asThrown(this.over);
     if (this.phase !== 'closing') this.statementCount++;
     this.options.hear?.(message.text, message.values);
     const answer = await this.pass(message);
@@ -195,18 +187,35 @@ export class StepConnection {
     return answer.results.length === 1 ? answer.results[0] : answer.results;
   }
 
+  private refuseLate(): void {
+    if (this.phase === 'closed') throw late();
+  }
+
+  // Never rejects: who is refused is told by `over`.
+  private async admit(text: string): Promise<void> {
+    if (this.over || this.phase === 'closed' || this.wire.status === 'E') return;
+    try {
+      await this.options.admit?.(text);
+    } catch (error) {
+      this.refused ??= error as Error;
+    }
+  }
+
   private async controlTransaction(control: string, text: string): Promise<unknown> {
     if (control === 'begin' && this.phase === 'opening') {
       this.phase = 'open';
       return emptyResult('BEGIN');
     }
-    if (control === 'commit' && this.phase === 'closing') return await this.commit?.();
+    if (control === 'commit' && this.phase === 'closing') {
+      await this.turns.settled();
+      return await this.commit?.();
+    }
     if (control === 'rollback' && this.phase === 'failing') return emptyResult('ROLLBACK'); // whoever opened the transaction ends it
     throw (this.broken ??= refusedControl(text));
   }
 
   // An error that nobody listens to would end the process; here it fails the migration.
-  private listen(query: Submittable & Emitter): void {
+  private listen(query: Submittable): void {
     query.on?.('error', (error) => {
       this.noteFailure(streamText(query), error, 0);
       if (query.listenerCount?.('error') === 1) this.unheard ??= error;
@@ -215,36 +224,27 @@ export class StepConnection {
 
   private stream(query: Submittable): Submittable {
     if (this.phase === 'closed') throw new Error('the migration has ended; this stream came after it');
-    if (this.broken) throw this.broken;
+    if (this.over) throw this.over;
+    this.listen(query);
+    if (!this.options.admit) return this.submit(query);
+    void this.turns.take(async () => {
+      await this.admit(streamText(query));
+      this.submit(query);
+    });
+    return query;
+  }
+
+  private submit(query: Submittable): Submittable {
     this.statementCount++;
     this.options.hear?.(streamText(query), undefined);
     this.options.onStream?.(streamText(query));
     this.activeAt = performance.now();
-    const prefix = this.prefix;
-    this.prefix = [];
-    this.listen(query);
-    return this.wire.stream(query, async () => [...prefix, (await this.options.beforeStream?.(streamText(query))) ?? ''].join(' ').trim());
+    const prefix = this.over ? [] : this.prefix;
+    if (!this.over) this.prefix = [];
+    return this.wire.stream(query, async () => {
+      this.refuseLate();
+      if (this.over) throw this.over;
+      return [...prefix, (await this.options.beforeStream?.(streamText(query))) ?? ''].join(' ').trim();
+    });
   }
-}
-
-interface Emitter {
-  on?(event: 'error', listener: (error: unknown) => void): void;
-  listenerCount?(event: 'error'): number;
-}
-
-function emptyResult(command: string) {
-  return { command, rowCount: 0, rows: [], fields: [], oid: 0 };
-}
-
-// The server counts from the start of the message; the migration's author from the start of the statement.
-function shiftPosition(error: unknown, by: number): unknown {
-  const position = Number((error as { position?: string } | null)?.position);
-  if (position > by) (error as { position: string }).position = String(position - by);
-  return error;
-}
-
-/** knex writes the SQL into the message of the very object that pg threw: keep what the server said. */
-function snapshotOf(error: unknown): Error {
-  const original = error instanceof Error ? error : new Error(String(error));
-  return Object.assign(Object.create(Object.getPrototypeOf(original) as object) as Error, original, { message: original.message });
 }

@@ -7,6 +7,8 @@ export interface Submittable {
   handleError?(error: unknown, connection: unknown): void;
   destroy?(): void;
   close?(): unknown;
+  on?(event: 'error', listener: (error: unknown) => void): void;
+  listenerCount?(event: 'error'): number;
 }
 
 /** The SQL of a cursor or stream. */

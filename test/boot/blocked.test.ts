@@ -66,7 +66,14 @@ describe('a transaction that a migration outside a transaction has opened', () =
 
   /** A reader that queues behind us until the watch has taken us back. */
   async function queue(scene: Scene): Promise<void> {
-    await poll(async () => (await scene.database.query(`select from pg_locks where relation = 'patients'::regclass and not granted`))[0]);
+    await poll(
+      async () =>
+        (
+          await scene.database.query(
+            `select from pg_locks where relation = 'patients'::regclass and mode <> 'AccessShareLock' and not granted`,
+          )
+        )[0],
+    );
     await scene.database.query('select from patients');
   }
 

@@ -69,7 +69,7 @@ function render(name: string, { statements, transaction = true, stall = '' }: Re
   const table = name === first ? ['create table ran (name text)'] : [];
   const all = [...table, ...(transaction ? [`insert into ran values ('${name}')`] : []), ...statements];
   if (name.endsWith('.sql')) return `${transaction ? '' : '-- transaction: false\n'}${all.join(';\n')};\n`;
-  return `exports.config = { transaction: ${transaction} };
+  return `exports.config = { transaction: ${transaction}, capture: ${stall === ''} };
 exports.up = async (knex) => {
   for (const statement of ${JSON.stringify(all)}) await knex.raw(statement);
   if (process.env.STALL === '${name}') {${stall}}

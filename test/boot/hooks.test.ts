@@ -118,7 +118,14 @@ describe("with one transaction for the set, as with knex, beforeAll and afterAll
       await knex.raw('alter table busy add column seen int');
     };
     const booting = boot({ beforeAll }, { timeouts: { harmMs: 50 }, rules: { 'history-unmanaged': 'off' } });
-    await poll(async () => (await project.database.query(`select from pg_locks where relation = 'busy'::regclass and not granted`))[0]);
+    await poll(
+      async () =>
+        (
+          await project.database.query(
+            `select from pg_locks where relation = 'busy'::regclass and mode <> 'AccessShareLock' and not granted`,
+          )
+        )[0],
+    );
     await project.database.query('select from busy');
     await poll(() => Promise.resolve(project.events.find(({ event }) => event === 'step.retried')));
     await reader.query('commit');
@@ -153,7 +160,14 @@ describe("a hook outside of any transaction: transaction: 'each'", () => {
     await reader.query(`set application_name = 'nightly report'; begin; select from busy`);
     const beforeAll = async (knex: Knex): Promise<void> => void (await knex.raw('alter table busy add column seen int'));
     const failing = fail({ beforeAll }, { timeouts: { harmMs: 50 }, rules: { 'history-unmanaged': 'off' } });
-    await poll(async () => (await project.database.query(`select from pg_locks where relation = 'busy'::regclass and not granted`))[0]);
+    await poll(
+      async () =>
+        (
+          await project.database.query(
+            `select from pg_locks where relation = 'busy'::regclass and mode <> 'AccessShareLock' and not granted`,
+          )
+        )[0],
+    );
     await project.database.query('select from busy');
     const error = await failing;
     expect(error).toMatchObject({ code: 'EM_BLOCKED', retryable: true });

@@ -57,7 +57,7 @@ describe('a promise that a migration forgot', () => {
     ['a query outside of one', false],
   ] as const)('does not write into the next one: %s', async (_what, transaction) => {
     const body = forgetting(`knex('log').insert({ name: 'forgotten' })`);
-    const scene = await makeScene({ body, after: remembering, ...(transaction === false && { transaction }) });
+    const scene = await makeScene({ body, after: remembering, capture: false, ...(transaction === false && { transaction }) });
     expect(await scene.boot()).toMatchObject({ status: 'migrated' });
     const { log } = await scene.aftermath();
     expect(log).not.toContain('forgotten');
@@ -69,7 +69,7 @@ describe('a promise that a migration forgot', () => {
   test('nor does one that queries the connection itself', async () => {
     const body = `const connection = await knex.client.acquireConnection();
       ${forgetting(`connection.query('insert into log values (\\'forgotten\\')')`)}`;
-    const scene = await makeScene({ body, after: remembering });
+    const scene = await makeScene({ body, after: remembering, capture: false });
     expect(await scene.boot()).toMatchObject({ status: 'migrated' });
     const { log } = await scene.aftermath();
     expect(log).toEqual(['0001', '0002', '0003', expect.stringMatching(/the migration has ended; this query came after it/)]);
@@ -82,12 +82,13 @@ test('a run that has lost its lock does not touch what its successor has claimed
   Object.assign(gates, { one: first.inside, two: second.inside });
   const scene = await makeScene({
     body: `await knex.raw('select pg_advisory_unlock_all()'); globalThis.one.arrive(); await globalThis.one.opened;`,
+    capture: false,
   });
   const losing = failureOf(scene.boot());
   await first.arrived;
 
   const before = `export async function up() {} export async function down() {}`;
-  const waits = `export async function up(knex) { await knex.raw("insert into log values ('0002')"); globalThis.two.arrive(); await globalThis.two.opened; }`;
+  const waits = `export const config = { capture: false }; export async function up(knex) { await knex.raw("insert into log values ('0002')"); globalThis.two.arrive(); await globalThis.two.opened; }`;
   const successor = await makeDirectory({ 'package.json': '{ "type": "module" }', '0001_before.js': before, '0002_hostile.js': waits });
   const rules = { 'history-edited': 'off' } as const;
   const winning = ensureMigrated({ connection: scene.database.url, migrations: successor, logger: false, rules });

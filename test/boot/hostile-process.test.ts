@@ -28,7 +28,7 @@ describe('a migration that ends the process', () => {
     ['with process.exit(0)', 'process.exit(0);'],
     ['by a promise that it forgot and that is rejected', `Promise.reject(new Error('forgotten')); await knex.raw('select pg_sleep(20)');`],
   ])('%s ends it with our exit code and is named, and the next boot heals', async (_how, body) => {
-    const scene = await makeScene({ body });
+    const scene = await makeScene({ body, capture: false });
     const exit = await serve(scene.database, scene.directory);
     expect(exit, exit.stderr).toMatchObject({ code: 78, signal: null });
     expect(exit.stdout).not.toContain('ready');
@@ -36,6 +36,15 @@ describe('a migration that ends the process', () => {
       expect.objectContaining({ event: 'step.exited', migrations: ['0002_hostile.js'], exitCode: 78 }),
     );
     expect(await scene.aftermath()).toMatchObject({ ...untouched, isLocked: [1], owner: { state: 'active' }, attempt: undefined });
+    await scene.heal();
+  });
+
+  test('when it is asked what it would send, ends it with our exit code too, before anything was changed', async () => {
+    const scene = await makeScene({ body: 'process.exit(0);' });
+    const exit = await serve(scene.database, scene.directory);
+    expect(exit, exit.stderr).toMatchObject({ code: 78 });
+    expect(eventsOf(exit)).toContainEqual(expect.objectContaining({ event: 'step.exited', exitCode: 78 }));
+    expect(await tablesOf(scene.database)).toEqual([]);
     await scene.heal();
   });
 

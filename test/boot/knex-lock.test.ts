@@ -22,7 +22,10 @@ async function waitUntilHeard(project: Project, name: string): Promise<void> {
 }
 
 async function waitUntilGateIsWaitedFor({ database }: Project): Promise<void> {
-  await poll(async () => (await database.query(`select from pg_locks where relation = 'gate'::regclass and not granted`))[0]);
+  await poll(
+    async () =>
+      (await database.query(`select from pg_locks where relation = 'gate'::regclass and mode = 'RowExclusiveLock' and not granted`))[0],
+  );
 }
 
 async function lockRowsOf({ database }: Project): Promise<unknown[]> {

@@ -108,6 +108,11 @@ export function compatible(file: string): Record<string, string> {
   return { [file]: moduleOf(file, { config: { breaking: false } }) };
 }
 
+/** One that it cannot live with, by what it does. */
+export function breaking(file: string): Record<string, string> {
+  return { [file]: moduleOf(file, { sql: ['alter table "t_01_a" drop column id'] }) };
+}
+
 function optionsOf(boot: string): Options {
   const [mode = '', rule, level] = boot.split(' ');
   const rules = rule === undefined ? {} : { rules: { [rule]: level } };

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { compatible, makeProject, moduleOf, type Files, type Project } from './project.js';
+import { breaking, compatible, makeProject, moduleOf, type Files, type Project } from './project.js';
 
 const modes = ['verify', 'wait', 'off', 'apply'] as const;
 
@@ -96,11 +96,11 @@ describe('ahead', () => {
     expect(await project.boot()).toMatchObject({ status: 'ahead', from: '03_c.sql', to: '03_c.sql', findings: [] });
   });
   test('a release that was rolled back is refused where one is breaking, and that one is named', async () => {
-    const project = await rolledBack(compatible('02_b.js'), '03_c.js');
+    const project = await rolledBack('02_b.js', breaking('03_c.js'));
     const expected = harmful('history-ahead', 'ahead');
     expect(await endingsUnchanged(project, ...Object.keys(expected))).toEqual(expected);
     const error = await project.fail();
-    expect(error.message).toContain('ahead of this code by migrations that are not marked compatible: 03_c.js');
+    expect(error.message).toContain('ahead of this code by migrations that it cannot run beside: 03_c.js (drops column t_01_a.id)');
     expect(error.findings).toMatchObject([{ at: { migration: '03_c.js' } }]);
     expect(await project.ending({ rules: { 'history-ahead': { level: 'error', except: ['03_c'] } } })).toBe('ahead');
   });
@@ -130,7 +130,7 @@ describe('missing', () => {
     expect(await project.ending({ rules: { 'history-missing': { level: 'error', except: ['02_b'] } } })).toBe('in-sync');
   });
   test("is let through, and said, where knex's list validation is disabled", async () => {
-    const project = await makeProject('01_a.js', '02_b.js', '03_c.js', '04_d.js');
+    const project = await makeProject('01_a.js', '02_b.js', '03_c.js', breaking('04_d.js'));
     await project.boot();
     await project.remove('02_b.js', '04_d.js');
     const migrations = { directory: project.directory, disableMigrationsListValidation: true };

@@ -5,7 +5,10 @@ import { makeProject, moduleOf, type Project } from './project.js';
 const rules = { 'history-unmanaged': 'off' } as const;
 
 async function waitUntilGateIsWaitedFor({ database }: Project): Promise<void> {
-  await poll(async () => (await database.query(`select from pg_locks where relation = 'gate'::regclass and not granted`))[0]);
+  await poll(
+    async () =>
+      (await database.query(`select from pg_locks where relation = 'gate'::regclass and mode <> 'AccessShareLock' and not granted`))[0],
+  );
 }
 
 describe('two services with histories of their own in one database', () => {

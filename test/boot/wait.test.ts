@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { poll } from '../support/boot.js';
-import { makeProject, moduleOf, type Project } from './project.js';
+import { breaking, makeProject, moduleOf, type Project } from './project.js';
 
 /** A role that may read the history, and nothing else. */
 async function readerOf({ database }: Project): Promise<string> {
@@ -99,7 +99,7 @@ describe('mode wait', () => {
 
 describe('mode verify', () => {
   test('answers in every state with a role that can only read', async () => {
-    const project = await makeProject('01_a.js', '02_b.js');
+    const project = await makeProject('01_a.js', breaking('02_b.js'));
     await project.boot();
     const connection = await readerOf(project);
     const verify = async () => await project.ending({ mode: 'verify', connection });

@@ -19,7 +19,7 @@ async function makeCli(files?: Readonly<Record<string, string | undefined>>) {
 }
 
 const withoutNotes = { '04_notes.up.sql': undefined, '04_notes.down.sql': undefined };
-const half = (last: string) => `export const config = { transaction: false };
+const half = (last: string) => `export const config = { transaction: false, capture: false };
   export const up = async (knex) => { await knex.raw('alter table orders add column if not exists half int'); ${last} };
   export const down = async () => undefined;`;
 const stalls = half(
@@ -68,7 +68,7 @@ const findings: Record<
   },
   'history-ahead': {
     arrange: async ({ options, directory }) => {
-      await upgrade(options);
+      await upgrade({ ...options, lint: false }); // nobody has seen that older code can live with it
       for (const name of Object.keys(withoutNotes)) await rm(path.join(directory, name));
     },
     command: `repair compatible ${names[3]}`,
@@ -148,7 +148,9 @@ describe('the command that status names', () => {
 
   test('survives the shell, whatever the name', async () => {
     const name = "05 o'clock.js";
-    const project = await makeCli({ [name]: 'export const up = async () => undefined; export const down = up;' });
+    const project = await makeCli({
+      [name]: 'export const up = async () => undefined; export const down = up; export const config = { breaking: true };',
+    });
     await upgrade(project.options);
     await rm(path.join(project.directory, name));
     expect(await project.findings()).toMatchObject([{ command: `ensure-migrated repair compatible '05 o'\\''clock.js'` }]);

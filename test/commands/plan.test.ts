@@ -22,8 +22,8 @@ test('plan tells each statement that an upgrade would send, and changes nothing'
     ]),
   ).toEqual([
     [names[1], true, true, 'exact', [`alter table "orders" add column "total" integer default '7'`]],
-    [names[2], false, false, 'exact', ['create index concurrently orders_customer_idx on orders (customer)']],
-    [names[3], true, false, 'exact', ['create table notes (id bigint primary key)', 'comment on table notes is $$what people wrote$$']],
+    [names[2], false, true, 'exact', ['create index concurrently orders_customer_idx on orders (customer)']],
+    [names[3], true, true, 'exact', ['create table notes (id bigint primary key)', 'comment on table notes is $$what people wrote$$']],
   ]);
   expect(planned.steps[2]?.statements[1]?.place).toMatch(/04_notes\.up\.sql:2$/);
   expect(await everythingIn(database)).toEqual(before);

@@ -177,7 +177,8 @@ describe('an unfinished migration', () => {
   test('that has committed by itself is recorded as done, too', async () => {
     const split = `export const up = async (knex) => { await knex.raw('${half}; commit; select 1'); }; export const down = async () => undefined;`;
     const { database, options } = await makeProject({ '03_index.js': split });
-    await expect(upgrade(options)).rejects.toMatchObject({ code: 'EM_TRANSACTION_BROKEN' });
+    const unlinted = { ...options, rules: { 'nested-transaction': 'off' } } as const;
+    await expect(upgrade(unlinted)).rejects.toMatchObject({ code: 'EM_TRANSACTION_BROKEN' });
     await expect(upgrade(options)).rejects.toMatchObject({ findings: [{ code: 'history-unfinished' }] });
     await repair(options, { action: 'done', migration: '03', ...said });
     expect(await ensureMigrated(options)).toMatchObject({ status: 'migrated', applied: [{ name: names[3] }] });
@@ -185,7 +186,7 @@ describe('an unfinished migration', () => {
   });
 
   test('whose process was killed is recorded, and knex is free again', async () => {
-    const stalls = `export const config = { transaction: false };
+    const stalls = `export const config = { transaction: false, capture: false };
       export const up = async (knex) => { await knex.raw('${half}'); if (process.env.STALL) { console.log('{"event":"stalled"}'); await new Promise((resolve) => setTimeout(resolve, 300_000)); } };
       export const down = async () => undefined;`;
     const { database, directory, options } = await makeProject({ '03_index.js': stalls });
@@ -223,12 +224,11 @@ describe('compatible and breaking', () => {
     const { database, options } = await makeMigrated();
     const { directory } = await makeProject({ '04_notes.up.sql': undefined, '04_notes.down.sql': undefined });
     const older = { ...options, migrations: directory };
+    expect(await ensureMigrated(older)).toMatchObject({ status: 'ahead', findings: [] });
+    await repair(options, { action: 'breaking', migration: 'notes', ...said });
     await expect(ensureMigrated(older)).rejects.toMatchObject({ findings: [{ code: 'history-ahead' }] });
     await repair(older, { action: 'compatible', migration: 'notes', ...said });
     expect(await ensureMigrated(older)).toMatchObject({ status: 'ahead', findings: [] });
-    await expectInSync(database, options);
-    await repair(options, { action: 'breaking', migration: 'notes', ...said });
-    await expect(ensureMigrated(older)).rejects.toMatchObject({ findings: [{ code: 'history-ahead' }] });
     await expectInSync(database, options);
   });
 
@@ -263,7 +263,7 @@ describe('a repair that does not fit is refused, and changes nothing', () => {
     [{ action: 'done', migration: '01' }, 'EM_REPAIR_REFUSED', '01_orders.js is not unfinished'],
     [{ action: 'undone', migration: '04' }, 'EM_REPAIR_REFUSED', '04_notes.up.sql is not unfinished'],
     [{ action: 'compatible', migration: '02' }, 'EM_REPAIR_REFUSED', '02_total.js is marked compatible already'],
-    [{ action: 'breaking', migration: '01' }, 'EM_REPAIR_REFUSED', '01_orders.js is marked breaking already'],
+    [{ action: 'compatible', migration: '01' }, 'EM_REPAIR_REFUSED', '01_orders.js is marked compatible already'],
     [{ action: 'breaking', migration: '04' }, 'EM_REPAIR_REFUSED', '04_notes.up.sql is not applied'],
     [{ action: 'deduplicate', migration: '01' }, 'EM_REPAIR_REFUSED', '01_orders.js does not stand twice'],
     [{ action: 'accept', migration: 'nonsense' }, 'EM_PLAN_REFUSED', "'nonsense' names no migration"],

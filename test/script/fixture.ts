@@ -14,11 +14,11 @@ export async function differences(one: TestDatabase, other: TestDatabase): Promi
   return diffSchema(await schemaOf(one), await schemaOf(other));
 }
 
-/** The history as knex sees it, and what the journal says of each attempt. */
+/** The history as knex sees it, and what the journal says of each attempt; not why it is breaking: a script is judged by its text alone. */
 export async function historyOf(database: TestDatabase): Promise<unknown> {
   const history = await database.query('select id, name, batch from knex_migrations order by id');
   const journal = await database.query(
-    `select distinct on (migration) migration, detail - '{started,finished,durationMs,pid,host,tries,lockWaitMs,statementCount}'::text[] as detail
+    `select distinct on (migration) migration, detail - '{started,finished,durationMs,pid,host,tries,lockWaitMs,statementCount,breaks}'::text[] as detail
      from knex_migrations_journal where kind = 'attempt' order by migration, id desc`,
   );
   return { history, journal, locks: await database.query('select is_locked from knex_migrations_lock') };

@@ -19,6 +19,8 @@ export interface Hostile {
   readonly extension?: '.js' | '.sql' | '.cjs';
   /** Outside a transaction. */
   readonly transaction?: false;
+  /** Not run before its turn, to see what it would send. */
+  readonly capture?: false;
   readonly options?: Options;
 }
 
@@ -135,8 +137,8 @@ async function writeFiles(name: string, text: string, body = ''): Promise<string
   return await makeDirectory({ 'package.json': '{ "type": "module" }', '0001_before.js': before, [name]: text, '0003_after.js': after });
 }
 
-function moduleOf({ body = '', transaction, log = '0002' }: Hostile & { readonly log?: string }): string {
-  return `export const config = { transaction: ${transaction ?? true} };
+function moduleOf({ body = '', transaction, capture, log = '0002' }: Hostile & { readonly log?: string }): string {
+  return `export const config = { transaction: ${transaction ?? true}, capture: ${capture ?? true} };
 export async function up(knex) {
   await knex('log').insert({ name: '${log}' });
   ${body}

@@ -1,8 +1,6 @@
 // Only for the demo: goes on until four processes boot (15 s at most), and then takes as long as real work on a large table would, so that
 // the waiting of the others can be seen on slow machines too.
 
-export const config = { breaking: false };
-
 /** @param {import('knex').Knex} knex */
 export async function up(knex) {
   await knex.raw(`
