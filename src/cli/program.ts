@@ -69,7 +69,7 @@ function addVerb(program: Command, verb: Verb, run: RunVerb): void {
   for (const [flag, sentence] of Object.entries({ ...verb.flags, ...commonFlags })) command.option(flag, sentence);
   command.addHelpText('after', `\nExamples:\n${verb.examples.map((example) => `  ${example}`).join('\n')}`);
   command.action(async () => {
-    const args = command.processedArgs.filter((arg): arg is string => typeof arg === 'string');
+    const args = command.processedArgs.flat().filter((arg): arg is string => typeof arg === 'string');
     await run(verb, { args, flags: command.opts() });
   });
 }
@@ -77,7 +77,7 @@ function addVerb(program: Command, verb: Verb, run: RunVerb): void {
 async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): Promise<number> {
   const { stdin, stdout, stderr } = terminal;
   const progress = await tellProgress(stderr);
-  const json = flags['json'] === true;
+  const json = flags['json'] === true || flags['format'] === 'json';
   const asking = stdin.isTTY && !json ? askingOn(terminal) : { ask: undefined, askText: undefined };
   try {
     const options = await optionsOf({ flags });

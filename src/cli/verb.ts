@@ -15,7 +15,7 @@ export interface Input {
 /** One verb of the command line: how it is called, what it says of itself, the function of the library behind it, and its result as text. */
 export interface Verb {
   readonly name: string;
-  /** As commander writes them: `<target>` must be given, `[target]` may be. */
+  /** As commander writes them: `<target>` must be given, `[target]` may be, `[files...]` are any number. */
   readonly arguments?: string;
   readonly summary: string;
   /** What it does in a few sentences, for its --help and docs/commands.md. */

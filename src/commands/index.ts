@@ -9,6 +9,7 @@ export { downgrade, type DowngradeOptions, type DowngradeQuestion } from './down
 export { drift, type Drift, type DriftedObject, type DriftOptions } from './drift.js';
 export { history, type HistoryEntry, type HistoryOptions } from './history.js';
 export { init } from './init.js';
+export { lint, type LintedMigration, type LintOptions, type LintReport } from './lint.js';
 export { plan, type PlannedStatement, type PlannedStep, type PlannedTrace, type PlannedUpgrade, type PlanOptions } from './plan.js';
 export { preflight, type Preflight } from './preflight.js';
 export { repair, type RepairAction, repairActions, type Repaired, type RepairOptions } from './repair.js';

@@ -1,4 +1,6 @@
-import { plan, script } from '../../commands/index.js';
+import { lint, plan, script } from '../../commands/index.js';
+import { readLintFlags } from '../lint-flags.js';
+import { lintIn } from '../lint-format.js';
 import { planText } from '../plan-text.js';
 import { readTarget } from '../target.js';
 import type { Verb } from '../verb.js';
@@ -16,6 +18,34 @@ export const foretelling: readonly Verb[] = [
     run: async (options, { args: [target], flags: { trace } }) => {
       const result = await plan(options, { trace: trace === true, ...(target !== undefined && { target: readTarget(target) }) });
       return { result, text: (screen) => planText(result, screen) };
+    },
+  },
+  {
+    name: 'lint',
+    arguments: '[files...]',
+    summary: 'Judge migrations for a review, and in CI.',
+    description:
+      'Tells what is dangerous about migrations, and which of them older releases cannot live with: see docs/lint.md. Takes names of migrations, or the paths of changed files. With a database it judges what is pending against its catalog (of the files: applied ones too, each by itself); without one all migrations, by their text alone, and says what it could not judge. Changes nothing. Exit code 78 when there is a finding of level error.',
+    flags: {
+      '--format <format>': 'text, json, sarif (2.1.0), or github (annotations of a workflow). Default: text.',
+      '--database <which>': 'ask, or none: connect to nothing. Default: ask where a connection is given.',
+      '--released <how>':
+        'together: one boot runs all of them; apart: each may be released alone. Default: together with a database, apart without.',
+      '--from <revision>': 'Migrations before this one are not judged. Default: lint.from.',
+      '--small-table-rows <count>':
+        'Tables of fewer rows are spared; 0 where the database is a copy without rows. Default: lint.smallTableRows.',
+      '--trace': 'Run what is pending in a scratch copy of the schema, which needs CREATEDB, and hold what was foreseen against it.',
+    },
+    examples: [
+      'ensure-migrated lint',
+      'ensure-migrated lint migrations/0007_orders.js migrations/0008_notes.sql',
+      'ensure-migrated lint --database none --from 0007_orders --format sarif > lint.sarif',
+      'ensure-migrated lint --small-table-rows 0 --trace --format github',
+    ],
+    run: async (options, input) => {
+      const { format, lintOptions, over } = readLintFlags(options, input);
+      const result = await lint(over, lintOptions);
+      return { result, text: (screen) => lintIn(format, result, screen), exitCode: result.ok ? 0 : 78 };
     },
   },
   {
