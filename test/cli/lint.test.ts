@@ -96,13 +96,13 @@ const finding: Finding = {
   level: 'error',
   message: 'blocks 100% of:\r\nwrites, all',
   remedy: 'Do it concurrently.',
-  at: { migration: '02, a:b.sql', file: '/work/db/migrations/02, a:b#1.sql', line: 3 },
+  at: { migration: '02, a:b.sql', file: '/srv/db/migrations/02, a:b#1.sql', line: 3 },
 };
 
 function reportOf(findings: readonly Finding[], more: Partial<LintedMigration> = {}): LintReport {
   const known = {
     name: '02, a:b.sql',
-    file: '/work/db/migrations/02, a:b#1.sql',
+    file: '/srv/db/migrations/02, a:b#1.sql',
     state: 'unknown',
     exactness: 'exact',
     reason: undefined,

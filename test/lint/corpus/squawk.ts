@@ -7,12 +7,13 @@ import { major, root } from '../../support/majors.js';
 import type { Entry } from './entries.js';
 
 const run = promisify(execFile);
-const command = path.join(root, 'node_modules/.bin/squawk');
+/** npm's lock file cannot hold the binaries of all platforms, so it is no development dependency: `npm install --prefix <directory> squawk-cli` brings it. */
+const command = process.env['SQUAWK'] ?? path.join(root, 'node_modules/.bin/squawk');
 
 /** What squawk says of an entry, by its rules. */
 export type SquawkFindings = ReadonlyMap<string, readonly string[]>;
 
-/** Undefined where npm has installed no binary for this machine. */
+/** Undefined where it is not installed. */
 export async function squawkVersion(): Promise<string | undefined> {
   if (!existsSync(command)) return undefined;
   const { stdout } = await run(command, ['--version']).catch(() => ({ stdout: '' }));
