@@ -107,8 +107,8 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ backup: { directry: 'a' } }, 'backup.directry: unknown option; did you mean "directory"?'],
     [{ rules: [] }, 'rules: expected an object of rules and levels; got a list'],
     [{ rules: { 'history-edit': 'off' } }, 'rules.history-edit: unknown option; did you mean "history-edited"?'],
-    [{ rules: { blockers: 'info' } }, 'rules.blockers: expected "error", "warn" or "off"; got "info"'],
-    [{ rules: { blockers: { level: 'warning' } } }, 'rules.blockers.level: expected "error", "warn" or "off"; got "warning"'],
+    [{ rules: { blockers: 'loud' } }, 'rules.blockers: expected "error", "warn", "info" or "off"; got "loud"'],
+    [{ rules: { blockers: { level: 'warning' } } }, 'rules.blockers.level: expected "error", "warn", "info" or "off"; got "warning"'],
     [{ rules: { blockers: { levl: 'warn' } } }, 'rules.blockers.levl: unknown option; did you mean "level"?'],
     [
       { rules: { blockers: { level: 'warn', except: 'a' } } },
@@ -124,6 +124,9 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ expect: { systemIdentifier: 7 } }, 'expect.systemIdentifier: expected digits, as text; got 7'],
     [{ environment: 7 }, 'environment: expected text that is not empty; got 7'],
     [{ application: { nam: 'a' } }, 'application.nam: unknown option; did you mean "name"?'],
+    [{ lint: true }, 'lint: expected an object of from, smallTableRows; got true'],
+    [{ lint: { smallTableRows: -1 } }, 'lint.smallTableRows: expected a whole number from 0 up; got -1'],
+    [{ lint: { form: 'a' } }, 'lint.form: unknown option; did you mean "from"?'],
     [{ timeouts: { lockMs: 0 } }, 'timeouts.lockMs: expected milliseconds, a whole number from 1 to 2147483647; got 0'],
     [{ timeouts: { callMs: Infinity } }, 'timeouts.callMs: expected milliseconds, a whole number from 1 to 2147483647; got Infinity'],
     [{ timeouts: { harmMs: 1.5 } }, 'timeouts.harmMs: expected milliseconds, a whole number from 1 to 2147483647; got 1.5'],
@@ -136,7 +139,7 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ Mode: 'apply' }, 'Mode: unknown option; did you mean "mode"?'],
     [{ directory: 'a' }, 'directory: unknown option; did you mean "migrations.directory"?'],
     [{ password: 's3cret' }, 'password: unknown option; did you mean "connection.password"?'],
-    ...['streams', 'tenants', 'backfills', 'throttle', 'replicas', 'lint', 'constructor'].map((name): [unknown, string] => [
+    ...['streams', 'tenants', 'backfills', 'throttle', 'replicas', 'constructor'].map((name): [unknown, string] => [
       { [name]: {} },
       `${name}: unknown option`,
     ]),
@@ -180,5 +183,5 @@ test.each(Object.keys(optionTable))('the option %s is read', (name) => {
 });
 
 test.each(Object.keys(ruleTable))('the rule %s is read', (name) => {
-  expect(problemsOf({ rules: { [name]: 'loud' } })).toEqual([`rules.${name}: expected "error", "warn" or "off"; got "loud"`]);
+  expect(problemsOf({ rules: { [name]: 'loud' } })).toEqual([`rules.${name}: expected "error", "warn", "info" or "off"; got "loud"`]);
 });

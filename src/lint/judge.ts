@@ -101,11 +101,11 @@ export class Judge {
     for (const rule of rulesOn.get(action.kind) ?? []) findings.push(...(await this.ask(rule, action, at)));
     const foreseen = effects.map(asForeseen);
     const breaking = breaksOldCode(action, { ...at, catalog: older });
-    this.past.add(action, effects);
     if (action.kind === 'transaction' && ends.has(action.how)) {
       this.past.add('transaction');
       this.inTransaction = action.how === 'begin' || step.transaction;
     }
+    this.past.add(action, effects);
     return { findings, breaking: breaking === undefined ? [] : [breaking], effects: foreseen };
   }
 

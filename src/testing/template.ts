@@ -85,7 +85,7 @@ export async function makeEmpty({ link }: Desk, name: string): Promise<void> {
 
 async function fill({ project, seed, tell }: TemplateRequest, url: string): Promise<void> {
   await prepareEmpty(project, url);
-  await ensureMigrated({ ...(await project.optionsOf(url)), lint: false }); // nobody waits for an empty database
+  await ensureMigrated(await project.optionsOf(url));
   tell('template.migrated');
   await seed?.run(url, () => openKnex(url, project.config.knex));
   await withLink(url, async (link) => await link.query('analyze'));

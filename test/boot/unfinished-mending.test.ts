@@ -121,7 +121,8 @@ describe('a person who mends an unfinished migration as docs/operations.md says'
 
   test('records as undone one that has committed by itself, of which the journal has no statement', async () => {
     const database = await createDatabase();
-    const code = (text: string) => `exports.up = (knex) => knex.raw(${JSON.stringify(text)});\nexports.down = () => undefined;`;
+    const safe = "exports.config = { safe: { 'nested-transaction': 'what comes of it is the test' } };\n";
+    const code = (text: string) => `${safe}exports.up = (knex) => knex.raw(${JSON.stringify(text)});\nexports.down = () => undefined;`;
     const file = '20260401_totals.js';
     const directory = await makeDirectory({
       '20260301_orders.sql': before,

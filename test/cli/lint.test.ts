@@ -124,7 +124,7 @@ function reportOf(findings: readonly Finding[], more: Partial<LintedMigration> =
 
 test('annotations are escaped as the runner of a workflow reads them', () => {
   const elsewhere: Finding = { code: 'not-captured', level: 'info', message: 'it throws', remedy: 'Read it.', at: { migration: '03.js' } };
-  expect(lintAnnotations(reportOf([finding, { ...finding, level: 'warn' }, elsewhere]), '/work').split('\n')).toEqual([
+  expect(lintAnnotations(reportOf([finding, { ...finding, level: 'warn' }, elsewhere]), '/srv').split('\n')).toEqual([
     '::error file=db/migrations/02%2C a%3Ab#1.sql,line=3,title=create-index-blocking in 02%2C a%3Ab.sql::blocks 100%25 of:%0D%0Awrites, all%0ADo it concurrently.',
     '::warning file=db/migrations/02%2C a%3Ab#1.sql,line=3,title=create-index-blocking in 02%2C a%3Ab.sql::blocks 100%25 of:%0D%0Awrites, all%0ADo it concurrently.',
     '::notice title=not-captured in 03.js::it throws%0ARead it.',
@@ -175,7 +175,7 @@ interface SarifResult {
 describe('SARIF has what the code scanning of GitHub asks for', () => {
   const nowhere: Finding = { code: 'not-captured', level: 'info', message: 'it throws', remedy: 'Read it.', at: { migration: '03.js' } };
   const outside: Finding = { ...finding, level: 'warn', at: { file: '/elsewhere/new.sql' } };
-  const sarif = JSON.parse(JSON.stringify(renderSarif(reportOf([finding, nowhere, outside]), '/work'))) as Sarif;
+  const sarif = JSON.parse(JSON.stringify(renderSarif(reportOf([finding, nowhere, outside]), '/srv'))) as Sarif;
   const [{ tool, results, invocations } = { tool: undefined, results: [], invocations: [] }] = sarif.runs;
 
   test('a driver with a description and a page for each rule, once', () => {
