@@ -20,7 +20,7 @@ export const down = async () => undefined;`;
 /** A migration that does this; where KILL is set, its process kills itself when the first statement that changes something was answered. */
 const changing = (body: string): string => `
 import * as steps from 'ensure-migrated';
-export const config = { transaction: false };
+export const config = { transaction: false, capture: false };
 export const up = async (knex) => {
   if (process.env.KILL) knex.on('query-response', (_, { sql }) => sql.includes('resumable') && process.kill(process.pid, 'SIGKILL'));
   ${body}
