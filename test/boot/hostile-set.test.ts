@@ -19,7 +19,7 @@ const left = { history: [], log: ['0001', '0002', 'stray'], tables: untouched.ta
 
 describe('a migration that commits the transaction of a set is found, and nothing of the set is run a second time:', () => {
   test(`with transaction: 'all'`, async () => {
-    const scene = await makeScene(commits);
+    const scene = await makeScene({ ...commits, options: { rules: { 'nested-transaction': 'off' } } });
     await expectUnfinished(scene, { transaction: 'all' });
     expect(await scene.aftermath()).toMatchObject({ ...left, isLocked: [0], owner: { state: 'failed' } });
     await scene.undo('drop table log; drop table patients', '0001_before.js');
@@ -30,7 +30,7 @@ describe('a migration that commits the transaction of a set is found, and nothin
 
 describeWithPgBouncer('behind PgBouncer', () => {
   test('the same', async () => {
-    const scene = await makeScene(commits);
+    const scene = await makeScene({ ...commits, options: { rules: { 'nested-transaction': 'off' } } });
     const pooler = await startPgBouncer(scene.database.url);
     await expectUnfinished(scene, { connection: pooler.urlOf(scene.database.url) });
     await pooler.stop(); // it keeps its connections to the server
