@@ -19,8 +19,12 @@ export class Past {
     private readonly known: KnownFacts,
     private readonly released: 'together' | 'apart',
   ) {
-    this.catalog = known.catalog();
-    this.older = released === 'apart' ? this.catalog : known.catalog();
+    [this.catalog, this.older] = this.asAsked();
+  }
+
+  private asAsked(): [catalog: Catalog, older: Catalog] {
+    const catalog = this.known.catalog();
+    return [catalog, this.released === 'apart' ? catalog : this.known.catalog()];
   }
 
   get catalogs(): readonly Catalog[] {
@@ -59,12 +63,10 @@ export class Past {
     const index = this.savepoints.findLastIndex((each) => each.name === name);
     const savepoint = this.savepoints[index];
     if (savepoint === undefined) return;
-    const kept = this.entries.slice(0, savepoint.length);
     this.savepoints = this.savepoints.slice(0, index + 1);
-    this.catalog = this.known.catalog();
-    this.older = this.released === 'apart' ? this.catalog : this.known.catalog();
+    this.entries = this.entries.slice(0, savepoint.length);
+    [this.catalog, this.older] = this.asAsked();
     this.before = new Before();
-    this.entries = kept;
-    for (const entry of kept) this.take(entry);
+    for (const entry of this.entries) this.take(entry);
   }
 }
