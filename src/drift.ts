@@ -2,7 +2,7 @@ import type { Call } from './call.js';
 import type { RuleSetting } from './config/index.js';
 import { messageOf } from './errors.js';
 import type { Finding } from './finding.js';
-import { digestOf, renderSchema, type History, type Tables } from './history/index.js';
+import { digestOf, ownTables, renderSchema, type History, type Tables } from './history/index.js';
 import {
   compressLines,
   diffSchema,
@@ -104,7 +104,7 @@ const lockTimeoutMs = 1_000;
 
 // What cannot be read now must not keep a service from booting: somebody rewrites a table (55P03), or drops one meanwhile (XX000).
 async function readLive({ call, session, tables }: DriftRequest): Promise<Schema | undefined> {
-  const excluded = [tables.history, tables.lock, tables.journal];
+  const excluded = ownTables(tables);
   try {
     return await readSchema((text, values) => session.query(text, values), { excluded, lockTimeoutMs });
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { Finding } from './finding.js';
-import type { Tables } from './history/index.js';
+import { ownTables, type Tables } from './history/index.js';
 import { diffSchema, readSchema, renderChange, type Change, type Line, type Schema } from './schema/index.js';
 import type { Session } from './session/index.js';
 
@@ -23,7 +23,7 @@ const ownersSql = `select distinct quote_ident(pg_catalog.pg_get_userbyid(owner)
 
 /** Reads a database without the tables of its history. Waits behind ACCESS EXCLUSIVE for `lockTimeoutMs` (55P03 then); writes nothing. */
 export async function readBuilt(session: Session, tables: Tables, lockTimeoutMs: number): Promise<Built> {
-  const excluded = [tables.history, tables.lock, tables.journal];
+  const excluded = ownTables(tables);
   const schema = await readSchema((text, values) => session.query(text, values), { excluded, lockTimeoutMs });
   const owners = await session.query<{ owner: string }>(ownersSql);
   return { schema, owners: owners.map(({ owner }) => owner) };

@@ -1,7 +1,6 @@
 import type { Call } from './call.js';
-import { readJournal, type History, type JournalEntry, type Tables } from './history/index.js';
+import { readJournal, tablesIn, type History, type JournalEntry, type Tables } from './history/index.js';
 import type { Session } from './session/index.js';
-import { qualified } from './sql.js';
 import { migrationId, type Migration } from './source/index.js';
 import { compare, type State } from './state.js';
 
@@ -58,6 +57,5 @@ async function readUnmanaged({ session, tables, history: { facts } }: StateReque
 
 /** The tables with their schema written out, once the server has said which one it is. */
 export function inSchema(tables: Tables, schema: string): Tables {
-  const { history, lock, journal } = tables.names;
-  return { ...tables, schema, history: qualified(schema, history), lock: qualified(schema, lock), journal: qualified(schema, journal) };
+  return tablesIn(schema, tables.names);
 }

@@ -15,7 +15,7 @@ const floors = [
   'call',
   'session source embedded config-file',
   'history scratch revision client-tools',
-  'lock watch answers init capture lint trace',
+  'lock watch answers init capture lint trace backfill',
   'state lint-files',
   'read-state plan checks schema',
   'loss apply adopt backup drift script verify wait-for-head likeness stamping baseline-script',
@@ -31,7 +31,7 @@ const floors = [
   'create-all',
   'traced-steps',
   'linted-steps',
-  'ensure probe commands',
+  'ensure probe commands backfills',
   'index cli testing',
 ].map((floor) => floor.split(' '));
 

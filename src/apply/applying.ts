@@ -4,7 +4,7 @@ import type { Finding } from '../finding.js';
 import type { Claim, LockKey, Tables } from '../history/index.js';
 import type { LiveLint } from '../lint/index.js';
 import type { Plan, Step } from '../plan.js';
-import type { Failure, Session } from '../session/index.js';
+import type { Failure, Session, StepContext } from '../session/index.js';
 import type { Watch } from '../watch.js';
 
 /** What applying a plan stands on. */
@@ -85,4 +85,9 @@ export class StepFailed extends Error {
   ) {
     super(error.message, { cause: error });
   }
+}
+
+/** What functions of ours learn that a step calls. */
+export function contextOf({ tables }: Applying, { name, migration }: Step, run: StepContext['run']): StepContext {
+  return { migration: name, backfills: migration.backfills, tables, run };
 }

@@ -5,7 +5,7 @@ import { StepConnection, type Answer, type Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { describeStatement, splitSql } from '../source/index.js';
 import { admit, judged, whole } from './admit.js';
-import { Run, StepFailed, type Applying, type Blockers } from './applying.js';
+import { contextOf, Run, StepFailed, type Applying, type Blockers } from './applying.js';
 import { backOff, blockedForGood, blockersOf } from './blocked.js';
 import { failureBehind, failureOf, verifyStep } from './failure.js';
 import { followed } from './followed.js';
@@ -88,7 +88,8 @@ class Standalone {
     const { migration, code, direction } = this.step;
     const { beforeEach, afterEach } = this.applying.call.config.migrations.hooks;
     if (typeof code !== 'function' && !beforeEach && !afterEach) return await judged(this.applying, this.step, () => this.script(code));
-    const knex = await this.applying.session.knex(this.connection);
+    const run = this.attempt.sent === undefined ? 'first' : 'resumed';
+    const knex = await this.applying.session.knex(this.connection, () => contextOf(this.applying, this.step, run));
     await beforeEach?.(knex, [migration.knexEntry]);
     await judged(this.applying, this.step, () => (typeof code === 'function' ? whole(this.connection, code(knex)) : this.script(code)));
     await afterEach?.(knex, [migration.knexEntry]);

@@ -3,7 +3,7 @@ import { MigrationError, sqlStateOf } from '../errors.js';
 import { brokenBy, StepConnection, type Answer, type Failure, type Hear } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { admit, judged, whole } from './admit.js';
-import { Run, StepFailed, type Applying } from './applying.js';
+import { contextOf, Run, StepFailed, type Applying } from './applying.js';
 import { blockersOf } from './blocked.js';
 import { failureBehind, failureOf, isLockLost, notCommitted, swallowedFailure, verifyStep } from './failure.js';
 import { followed } from './followed.js';
@@ -82,7 +82,7 @@ class Scope {
   }
 
   private async inKnexTransaction(steps: readonly Step[]): Promise<void> {
-    const knex = await this.applying.session.knex(this.connection);
+    const knex = await this.applying.session.knex(this.connection, () => contextOf(this.applying, this.current.step, 'first'));
     await knex.transaction(async (trx) => {
       try {
         await this.aroundAll('beforeAll', trx);

@@ -1,7 +1,8 @@
 import type { Knex } from 'knex';
 import type { Call } from '../call.js';
 import { isMigrationError, messageOf } from '../errors.js';
-import { bindKnex, loadOffline, StepConnection, type Session } from '../session/index.js';
+import { tablesOf } from '../history/index.js';
+import { bindKnex, loadOffline, StepConnection, type Session, type StepContext } from '../session/index.js';
 import {
   splitByEffect,
   splitSql,
@@ -102,7 +103,10 @@ async function record(
   });
   const connection = new StepConnection(recorder, { transaction: transaction ? 'transaction' : 'none' });
   try {
-    const knex = await bindKnex({ connection, wire: recorder, cancel: async () => undefined, messages: 'traced' }, call.config.knex);
+    const knex = await bindKnex(
+      { connection, wire: recorder, cancel: async () => undefined, messages: 'traced', context: () => contextOf(call, migration) },
+      call.config.knex,
+    );
     await limited({ call, recorder, connection }, transaction ? () => inTransaction(knex, code) : async () => await code(knex));
     if (connection.broken) throw connection.broken;
   } catch (error) {
@@ -113,6 +117,10 @@ async function record(
     connection.onClose?.();
   }
   return recorder;
+}
+
+function contextOf({ config }: Call, { name, backfills }: LoadedMigration): StepContext {
+  return { migration: name, backfills, tables: tablesOf(config.migrations), run: 'recorded' };
 }
 
 function thrown(error: unknown, doubt: string | undefined): string {

@@ -12,7 +12,11 @@ export interface MigrationModule {
     readonly transaction?: boolean;
     /** Whether code older than this migration fails on the database once it is applied. Unset counts as true. */
     readonly breaking?: boolean;
-    readonly requires?: { readonly extensions?: readonly string[] };
+    readonly requires?: {
+      readonly extensions?: readonly string[];
+      readonly backfills?: readonly string[];
+      readonly onUnfinished?: 'finish' | 'fail';
+    };
   };
   /** Stands for the source's checksum where there is no file. */
   readonly checksum?: string;

@@ -1,5 +1,5 @@
 export { compatibilityOf } from './compatibility.js';
-export { tablesOf, renderCreateTables, renderHistoryDelete, renderHistoryInsert, type Tables } from './tables.js';
+export { ownTables, tablesIn, tablesOf, renderCreateTables, renderHistoryDelete, renderHistoryInsert, type Tables } from './tables.js';
 export { digestOf, readHistory, type Facts, type History, type LockKey } from './read.js';
 export {
   readApplied,

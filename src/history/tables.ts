@@ -1,27 +1,42 @@
 import type { MigrationsConfig } from '../config/index.js';
 import { literal, qualified } from '../sql.js';
 
-/** The three tables of one history. Where no schema is configured and none is resolved yet, the names follow the search_path. */
+/** The tables of one history; the last two are there once a backfill was enqueued. Where no schema is configured and none is resolved yet, the names follow the search_path. */
 export interface Tables {
   readonly schema: string | undefined;
   /** Unquoted names. */
-  readonly names: { readonly history: string; readonly lock: string; readonly journal: string };
+  readonly names: { readonly history: string; readonly lock: string; readonly journal: string; readonly backfills: string; readonly aside: string };
   /** Quoted, ready for SQL. */
   readonly history: string;
   readonly lock: string;
   readonly journal: string;
+  /** What each backfill has come to. */
+  readonly backfills: string;
+  /** Rows that a backfill could not change, and has set aside. */
+  readonly aside: string;
 }
 
-/** knex's names: `<tableName>` and `<tableName>_lock`; ours beside them: `<tableName>_journal`. */
+/** knex's names: `<tableName>` and `<tableName>_lock`; ours beside them: `<tableName>_journal`, `_backfills`, `_aside`. */
 export function tablesOf({ tableName, schemaName }: Pick<MigrationsConfig, 'tableName' | 'schemaName'>): Tables {
-  const names = { history: tableName, lock: `${tableName}_lock`, journal: `${tableName}_journal` };
-  return {
-    schema: schemaName,
-    names,
-    history: qualified(schemaName, names.history),
-    lock: qualified(schemaName, names.lock),
-    journal: qualified(schemaName, names.journal),
+  const names = {
+    history: tableName,
+    lock: `${tableName}_lock`,
+    journal: `${tableName}_journal`,
+    backfills: `${tableName}_backfills`,
+    aside: `${tableName}_aside`,
   };
+  return tablesIn(schemaName, names);
+}
+
+/** The same tables in a schema. */
+export function tablesIn(schema: string | undefined, names: Tables['names']): Tables {
+  const quoted = Object.entries(names).map(([key, name]) => [key, qualified(schema, name)]);
+  return { schema, names, ...(Object.fromEntries(quoted) as Record<keyof Tables['names'], string>) };
+}
+
+/** All of them, quoted: what of a database is ours, and no migration's. */
+export function ownTables(tables: Tables): readonly string[] {
+  return (Object.keys(tables.names) as (keyof Tables['names'])[]).map((key) => tables[key]);
 }
 
 /**

@@ -1,7 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Knex } from 'knex';
 import type { StepConnection } from './step-connection.js';
+import { contextIn, type StepContext } from './step-context.js';
 import type { Wire } from './wire.js';
+
+export { contextOf, type StepContext } from './step-context.js';
 
 type Release = () => void;
 type Container = ((trx: Knex.Transaction) => unknown) | undefined;
@@ -14,6 +17,8 @@ export interface KnexTarget {
   readonly cancel: () => Promise<void>;
   /** `traced`: each message has, as `builtAt`, an Error with the stack of where its builder was made. */
   readonly messages?: 'traced';
+  /** For functions of ours that are called with this knex; asked when they are. */
+  readonly context?: (() => StepContext) | undefined;
 }
 
 // What we override of knex's PostgreSQL client; the rest of it is knex's own.
@@ -45,6 +50,7 @@ export async function bindKnex(target: KnexTarget, user: Knex | undefined): Prom
   return createKnex({
     connection: { host, port, ...(database && { database }), ...(role && { user: role }) }, // for migrations that read it; nothing connects with it
     ...base.config,
+    ...contextIn(target.context),
     client: boundClass(base.constructor as unknown as KnexClientClass, target) as unknown as typeof Knex.Client,
     asyncStackTraces: true, // so that a failing query can be traced to the line of the migration that built it
   });

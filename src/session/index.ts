@@ -4,7 +4,7 @@ import { stopLimitMs, type Call } from '../call.js';
 import type { Connect, PgConfig } from '../config/index.js';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
 import { identifier } from '../sql.js';
-import { bindKnex } from './bound-knex.js';
+import { bindKnex, type StepContext } from './bound-knex.js';
 import { requestCancel } from './cancel.js';
 import { connect, connectOnce } from './connect.js';
 import type { Follower } from './follower.js';
@@ -20,7 +20,7 @@ export { guarded, type GuardedQuery } from './guarded.js';
 export { atDatabase, readLogin, type Login } from './login.js';
 export { renderSettings, type Setting } from './settings.js';
 export { brokenBy, TransactionBroken } from './broken.js';
-export { bindKnex } from './bound-knex.js';
+export { bindKnex, contextOf, type StepContext } from './bound-knex.js';
 export type { Follower, Sending } from './follower.js';
 export type { Failure } from './failure.js';
 export { StepConnection, type Hear, type SendPart, type StepWire } from './step-connection.js';
@@ -130,7 +130,7 @@ export class Session implements AsyncDisposable {
     return renderSettings([['role', this.role]], 'local');
   }
 
-  /** The lease alone, for the message that opens a step: the server keeps only the first kilobyte of what it shows to others. */
+  /** The lease alone, for the message that opens a step: others are shown its first kilobyte only. */
   renderLease(): string {
     return renderSettings(leaseSettings(this.call.config.timeouts.leaseMs));
   }
@@ -163,10 +163,10 @@ export class Session implements AsyncDisposable {
   }
 
   /** A knex on this connection, for one step; see {@link bindKnex}. */
-  async knex(connection: StepConnection): Promise<Knex> {
+  async knex(connection: StepConnection, context?: () => StepContext): Promise<Knex> {
     const cancel = async () => await requestCancel(this.wire);
     const messages = this.follower && { messages: 'traced' as const };
-    return await bindKnex({ connection, wire: this.wire, cancel, ...messages }, this.call.config.knex);
+    return await bindKnex({ connection, wire: this.wire, cancel, context, ...messages }, this.call.config.knex);
   }
 
   /** Cancels the running statement from the side, without a login. */

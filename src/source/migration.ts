@@ -19,7 +19,13 @@ export interface MigrationSettings {
   readonly capture?: boolean;
   /** Rules of the lint that are not looked for in this migration, each with the reason, which goes into the journal. */
   readonly safe?: Readonly<Record<string, string>>;
-  readonly requires?: { readonly extensions?: readonly string[] };
+  readonly requires?: {
+    readonly extensions?: readonly string[];
+    /** Backfills that are done before this migration begins. */
+    readonly backfills?: readonly string[];
+    /** What comes of one that is not: this run does the rest of it first (`finish`, the default), or is refused (`fail`). */
+    readonly onUnfinished?: 'finish' | 'fail';
+  };
 }
 
 /** What is known of a migration without importing it. */
@@ -48,6 +54,8 @@ export interface LoadedMigration extends Listed {
   readonly down: MigrationCode | SqlScript | undefined;
   /** Runs inside the migration's transaction and rolls it back when it throws. */
   readonly verify: MigrationCode | undefined;
+  /** The export `backfills`, as it stands. */
+  readonly backfills?: unknown;
   /** What knex would hand to its hooks: `{file, directory}`, or the source's own object. */
   readonly knexEntry: unknown;
 }

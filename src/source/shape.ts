@@ -18,7 +18,18 @@ export function shapeModule({ listed, exports, knexEntry }: Parts): LoadedMigrat
   if (up === undefined || findings.length > 0) throw invalidMigrations(findings);
   const { name, id, file, checksum } = listed;
   const down = codeIn(exports, 'down');
-  return { name, id, file, checksum, config, up, down, verify: codeIn(exports, 'verify'), knexEntry };
+  return {
+    name,
+    id,
+    file,
+    checksum,
+    config,
+    up,
+    down,
+    verify: codeIn(exports, 'verify'),
+    backfills: exported(exports, 'backfills'),
+    knexEntry,
+  };
 }
 
 /**
@@ -54,12 +65,14 @@ function configFaults({ name, file }: Listed, config: unknown): Finding[] {
   // Other keys are left alone: knex ignores them, so an existing project may have its own.
   const safe = config['safe'] === undefined ? [] : faultsOfSafe(config['safe']);
   const booleans = ['transaction', 'breaking', 'capture'].filter((key) => !['undefined', 'boolean'].includes(typeof config[key]));
-  const extensions = isRecord(config['requires']) ? config['requires']['extensions'] : undefined;
+  const { extensions, backfills, onUnfinished } = isRecord(config['requires']) ? config['requires'] : {};
   return [
     ...booleans.map((key) => wrong(`.${key} is neither true nor false`)),
     ...safe.map(wrong),
     ...(config['requires'] === undefined || isRecord(config['requires']) ? [] : [wrong('.requires is not an object')]),
     ...(extensions === undefined || isStrings(extensions) ? [] : [wrong('.requires.extensions is not a list of names')]),
+    ...(backfills === undefined || isStrings(backfills) ? [] : [wrong('.requires.backfills is not a list of names')]),
+    ...([undefined, 'finish', 'fail'].includes(onUnfinished as string) ? [] : [wrong('.requires.onUnfinished is neither finish nor fail')]),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { downgrade, upgrade } from '../commands/index.js';
 import type { Finding } from '../finding.js';
-import { tablesOf } from '../history/index.js';
+import { ownTables, tablesOf } from '../history/index.js';
 import { diffSchema, readSchema, renderChange, type Schema } from '../schema/index.js';
 import { withLink } from './link.js';
 import type { Project } from './project.js';
@@ -12,7 +12,7 @@ import type { Project } from './project.js';
 export async function upDownUp(project: Project, url: string): Promise<readonly Finding[]> {
   const options = await project.optionsOf(url);
   const tables = tablesOf(project.config.migrations);
-  const excluded = [tables.history, tables.lock, tables.journal];
+  const excluded = ownTables(tables);
   const look = async () => await withLink(url, async (link) => await readSchema((...asked) => link.query(...asked), { excluded }));
   const findings: Finding[] = [];
   let before = await look();

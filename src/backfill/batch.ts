@@ -1,0 +1,91 @@
+import type { Session } from '../session/index.js';
+import { identifier } from '../sql.js';
+import { callApply } from './apply.js';
+import type { Backfill } from './definition.js';
+import { boundOf, columnsOf, textOf, type KeyColumn } from './key.js';
+import type { RangeRow } from './state.js';
+
+/** A range on which somebody has begun. */
+export interface OpenRange extends RangeRow {
+  readonly relation: string;
+  readonly key: readonly KeyColumn[];
+}
+
+export interface BatchRequest {
+  readonly session: Session;
+  readonly row: OpenRange;
+  /** Of the code, where the definition has one. */
+  readonly apply: Backfill['apply'];
+}
+
+/** The next rows of a range, as far as its batch reaches. */
+export interface Page {
+  readonly seenCount: number;
+  /** The key of its last row: of the range's, where that is nearer. */
+  readonly end: readonly string[];
+  readonly isLast: boolean;
+}
+
+/**
+ * Finds where the next batch ends; changes and locks nothing. It is counted in rows of the table, not in rows that match: a batch in which few do
+ * is as short as any.
+ */
+export async function readPage({ session, row }: Pick<BatchRequest, 'session' | 'row'>, size: number): Promise<Page> {
+  const { relation, key, cursor } = row;
+  const upper = row.upper ?? [];
+  const columns = columnsOf(key);
+  const [page] = await session.query<{ count: number; last: readonly string[] | null }>(
+    `with page as materialized (
+       select ${textOf(key)} as key, pg_catalog.row_number() over (order by ${columns}) as number from ${relation} t
+       where (${columns}) <= ${boundOf(key, 1)} ${cursor ? `and (${columns}) > ${boundOf(key, 2)}` : ''} order by ${columns} limit ${size})
+     select (select pg_catalog.count(*)::int from page) as count, (select key from page order by number desc limit 1) as last`,
+    cursor ? [upper, cursor] : [upper],
+  );
+  const { count = 0, last = null } = page ?? {};
+  const isLast = count < size;
+  return { seenCount: count, end: isLast ? upper : (last ?? upper), isLast };
+}
+
+/**
+ * Changes the rows of a page, in the transaction that is open: they are locked in the order of the key, FOR NO KEY UPDATE, then changed. Gives how many
+ * those are. Throws what the server says, and what `apply` throws.
+ */
+export async function changeRows(request: BatchRequest, { end, seenCount }: Page): Promise<number> {
+  if (seenCount === 0) return 0;
+  return request.apply ? await applied(request, end, request.apply) : await updated(request, end);
+}
+
+/** The rows of a batch; `$1` is its end, `$2` what comes before it, where something does. */
+function matching({ row: { key, cursor, definition } }: BatchRequest): string {
+  const columns = columnsOf(key);
+  const range = `(${columns}) <= ${boundOf(key, 1)}${cursor ? ` and (${columns}) > ${boundOf(key, 2)}` : ''}`;
+  return definition.where === undefined ? range : `${range} and (${definition.where}\n)`;
+}
+
+async function updated(request: BatchRequest, end: readonly string[]): Promise<number> {
+  const { session, row } = request;
+  const { relation, key, cursor, definition } = row;
+  const [where, values] = [matching(request), cursor ? [end, cursor] : [end]];
+  await session.query(
+    `select pg_catalog.count(*) from (select from ${relation} t where ${where} order by ${columnsOf(key)} for no key update) locked`,
+    values,
+  );
+  const { results } = await session.send({ text: `update ${relation} t set ${definition.set}\nwhere ${where}`, values });
+  return results[0]?.rowCount ?? 0;
+}
+
+// A Date has not all the digits of a timestamp: where that is a part of the key it is handed over as text.
+function exactOf(key: readonly KeyColumn[]): string[] {
+  const timed = key.filter(({ type }) => type.startsWith('timestamp') || type === 'date');
+  return timed.map(({ name }) => `t.${identifier(name)}::text as ${identifier(name)}`);
+}
+
+async function applied(request: BatchRequest, end: readonly string[], apply: NonNullable<Backfill['apply']>): Promise<number> {
+  const { session, row } = request;
+  const { relation, key, cursor } = row;
+  const rows = await session.query<Record<string, unknown>>(
+    `select ${['t.*', ...exactOf(key)].join(', ')} from ${relation} t where ${matching(request)} order by ${columnsOf(key)} for no key update`,
+    cursor ? [end, cursor] : [end],
+  );
+  return rows.length === 0 ? 0 : await callApply({ session, row, rows, apply });
+}

@@ -1,0 +1,24 @@
+/** Changes of many rows, in batches, each row exactly once. The only door of this room. */
+import type { Knex } from 'knex';
+import type { Backfill } from './definition.js';
+import type { BackfillProgress } from './progress.js';
+
+export type { Backfill, Batch, Row } from './definition.js';
+export { definitionsIn } from './definitions.js';
+export { isOpen, readProgress, type BackfillProgress } from './progress.js';
+export type { BackfillError, Status } from './state.js';
+export type { Crew } from './worker.js';
+
+/**
+ * Enqueues a backfill in the transaction of the migration that calls it: one that the migration exports under this name, or one that is given here and
+ * has no code. Asks the server whether it would take its SQL, writes one row, changes none of the table. Makes the tables of backfills where they are
+ * missing. Throws EM_BACKFILL_INVALID and EM_BACKFILL_REFUSED, which take the migration back.
+ */
+export async function enqueue(knex: Knex, name: string, definition?: Backfill): Promise<void> {
+  await (await import('./enqueue.js')).enqueue(knex, name, definition);
+}
+
+/** See run.ts. */
+export async function workToTheEnd(...args: Parameters<typeof import('./run.js').workToTheEnd>): Promise<readonly BackfillProgress[]> {
+  return await (await import('./run.js')).workToTheEnd(...args);
+}

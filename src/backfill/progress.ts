@@ -1,0 +1,73 @@
+import { sqlStateOf } from '../errors.js';
+import type { Tables } from '../history/index.js';
+import type { Session } from '../session/index.js';
+import type { BackfillError, Status } from './state.js';
+
+/** What a backfill has come to, over all of its ranges. Counts are numbers, times are Dates. */
+export interface BackfillProgress {
+  readonly name: string;
+  readonly migration: string | null;
+  /** As the definition has it, until somebody has begun; then schema-qualified and quoted. */
+  readonly table: string;
+  /** `passed`: all rows are through, and `verify` is being asked. */
+  readonly status: Status;
+  readonly rangeCount: number;
+  /** Rows that it has come past, and how many of those matched and were changed. */
+  readonly seenCount: number;
+  readonly changedCount: number;
+  readonly asideCount: number;
+  /** Rows of the table, as its last ANALYZE has it: "of about so many". Undefined where there was none. */
+  readonly estimatedCount: number | undefined;
+  /** Of the recent batches; undefined while nobody is at work. */
+  readonly rowsPerSecond: number | undefined;
+  /** How long the rest takes at that speed. */
+  readonly remainingMs: number | undefined;
+  readonly error: BackfillError | undefined;
+  readonly enqueuedAt: Date;
+  readonly startedAt: Date | undefined;
+  readonly workedAt: Date | undefined;
+  readonly finishedAt: Date | undefined;
+}
+
+type Found = { readonly [Key in keyof BackfillProgress]: BackfillProgress[Key] | null };
+
+/** In the order in which they were enqueued; none where the table is not there. One query; locks and writes nothing. */
+export async function readProgress(
+  session: Session,
+  { backfills }: Tables,
+  names?: readonly string[],
+): Promise<readonly BackfillProgress[]> {
+  try {
+    return (await session.query<Found>(statement(backfills), [names ?? null])).map(progressOf);
+  } catch (error) {
+    if (sqlStateOf(error) === '42P01') return [];
+    throw error;
+  }
+}
+
+const statement = (
+  backfills: string,
+) => `select name, min(migration) as migration, coalesce(min(relation), min(definition #>> '{table,table}'), min(definition ->> 'table')) as table,
+    case ${['failed', 'paused', 'cancelled', 'running', 'queued', 'unverified', 'passed'].map((status) => `when pg_catalog.bool_or(status = '${status}') then '${status}'`).join(' ')} else 'done' end as status,
+    count(*)::int as "rangeCount", sum(rows_seen)::float8 as "seenCount", sum(rows_done)::float8 as "changedCount", sum(rows_aside)::float8 as "asideCount",
+    (select sum(c.reltuples)::float8 from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(min(b.relation))) p join pg_catalog.pg_class c on c.oid = p.relid
+     where p.isleaf having min(c.reltuples) >= 0) as "estimatedCount",
+    sum(rows_per_second) filter (where status = 'running' and worked_at > pg_catalog.clock_timestamp() - interval '30 s') as "rowsPerSecond",
+    (pg_catalog.array_agg(error) filter (where error is not null))[1] as error,
+    min(enqueued_at) as "enqueuedAt", min(started_at) as "startedAt", max(worked_at) as "workedAt", max(finished_at) as "finishedAt"
+  from ${backfills} b where $1::text[] is null or name = any ($1) group by name order by min(enqueued_at), name`;
+
+function progressOf(found: Found): BackfillProgress {
+  const known = Object.fromEntries(Object.entries(found).map(([key, value]) => [key, value ?? undefined])) as unknown as BackfillProgress;
+  return Object.freeze({ ...known, migration: found.migration, remainingMs: remainingMs(known) });
+}
+
+function remainingMs({ status, estimatedCount, seenCount, rowsPerSecond }: BackfillProgress): number | undefined {
+  if (status !== 'running' || estimatedCount === undefined || !rowsPerSecond) return undefined;
+  return Math.round((Math.max(0, estimatedCount - seenCount) / rowsPerSecond) * 1_000);
+}
+
+/** Whether somebody who works on it has still something to do. */
+export function isOpen({ status }: Pick<BackfillProgress, 'status'>): boolean {
+  return status === 'queued' || status === 'running' || status === 'passed';
+}

@@ -1,0 +1,189 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Call } from '../call.js';
+import type { Tables } from '../history/index.js';
+import type { Session } from '../session/index.js';
+import { jsonLiteral, literal } from '../sql.js';
+import { changeRows, readPage, type BatchRequest, type OpenRange, type Page } from './batch.js';
+import { hashOf, type Backfill } from './definition.js';
+import { errorOf, kindOf } from './failure.js';
+import { finish } from './finish.js';
+import { halved, nextSize } from './pace.js';
+import { prepare } from './prepare.js';
+import type { BackfillError, RangeRow } from './state.js';
+import { arrayOf, claimAgain, claimRange, commitRange, rollBack, fail, settle, type Place } from './turn.js';
+
+/** What a worker stands on; its sessions come and go. */
+export interface Crew {
+  readonly call: Call;
+  readonly tables: Tables;
+  /** Works on these only; on all where undefined. */
+  readonly names?: readonly string[] | undefined;
+  /** The definition as this code has it; undefined where it has no such migration. */
+  readonly definitionOf: (row: Pick<RangeRow, 'name' | 'migration'>) => Promise<Backfill | undefined>;
+}
+
+const backoffMs = { least: 100, most: 5_000 };
+const reportEveryMs = 5_000;
+const mostAsideInARow = 20;
+
+/**
+ * Does one batch after the other, each in a transaction that holds the row of its range: what is done and that it is done are one commit, so each row
+ * is changed exactly once, whoever is killed. Any number of workers may be at it.
+ */
+export class Worker {
+  /** What this process cannot work on, with the reason: its code is not here, or is another one. */
+  readonly refused = new Map<string, string>();
+  private readonly code = new Map<string, Backfill['apply']>();
+  private readonly tries = new Map<string, number>();
+  private readonly asideInARow = new Map<string, number>();
+  private reportedAt = -Infinity;
+
+  constructor(private readonly crew: Crew) {}
+
+  /** One batch, or one other thing that is to be done for a backfill. `nothing`: there is none, or others are at all of them. */
+  async turn(session: Session): Promise<'worked' | 'nothing'> {
+    const place: Place = { session, tables: this.crew.tables };
+    const row = await claimRange(place, { names: this.crew.names, without: [...this.refused.keys()] });
+    if (!row) return 'nothing';
+    if (!this.code.has(row.name)) {
+      await rollBack(place); // to import a migration may take its time
+      await this.learn(row);
+      return 'worked';
+    }
+    await this.handle(place, row);
+    return 'worked';
+  }
+
+  private async learn(row: RangeRow): Promise<void> {
+    const definition = await this.crew.definitionOf(row);
+    const reason = refusalOf(row, definition);
+    if (reason === undefined) return void this.code.set(row.name, definition?.apply);
+    this.refused.set(row.name, reason);
+    this.crew.call.report.warn('backfill.refused', { backfill: row.name, reason });
+  }
+
+  private async handle(place: Place, row: RangeRow): Promise<void> {
+    if (row.status === 'running') return await this.move(place, row as OpenRange);
+    const step = row.status === 'queued' ? prepare : finish;
+    try {
+      const end = await step(place, row);
+      this.crew.call.report.info(`backfill.${end}`, { backfill: row.name, migration: row.migration });
+    } catch (error) {
+      await this.failed(place, row, { error, size: 1 });
+    }
+  }
+
+  private async move(place: Place, row: OpenRange): Promise<void> {
+    const started = performance.now();
+    const { batchSize: size, definition } = row;
+    const request: BatchRequest = { session: place.session, row, apply: this.code.get(row.name) };
+    let page: Page | undefined;
+    try {
+      await settle(place, row, { lock: definition.targetMs, statement: size === 1 ? 60_000 : Math.max(1_000, definition.targetMs * 5) });
+      page = await readPage(request, size);
+      const changedCount = await changeRows(request, page);
+      const ms = performance.now() - started;
+      await commitRange(place, row, { set: moved(row, { page, changedCount, ms }) });
+      this.succeeded(row, { ms, seenCount: page.seenCount, changedCount });
+    } catch (error) {
+      await this.failed(place, row, { error, size: Math.min(size, Math.max(1, page?.seenCount ?? size)) });
+    }
+  }
+
+  private succeeded(row: OpenRange, fields: { readonly ms: number; readonly seenCount: number; readonly changedCount: number }): void {
+    this.tries.delete(placeOf(row));
+    if (fields.changedCount > 0) this.asideInARow.delete(row.name);
+    const now = performance.now();
+    const isDue = now - this.reportedAt >= reportEveryMs;
+    if (isDue) this.reportedAt = now;
+    const told = { backfill: row.name, range: row.range, size: row.batchSize, ...fields, ms: Math.round(fields.ms) };
+    this.crew.call.report[isDue ? 'info' : 'debug']('backfill.moved', told);
+  }
+
+  private async failed(place: Place, row: RangeRow, { error, size }: { readonly error: unknown; readonly size: number }): Promise<void> {
+    const { call } = this.crew;
+    const kind = kindOf(error);
+    if (place.session.wire.lost || kind === 'lost') throw place.session.lostOr(error);
+    await rollBack(place);
+    call.stop.throwIfAborted();
+    if (kind === 'stopped' || row.status !== 'running') return await this.stop(place, row, errorOf(error));
+    if (kind === 'bad-row' && size === 1) return await this.meetBadRow(place, row as OpenRange, error);
+    await this.shrink(place, row, { error, size: halved(size) });
+    if (kind === 'crowded') await this.backOff(row);
+  }
+
+  private async shrink(
+    { session, tables }: Place,
+    row: RangeRow,
+    { error, size }: { readonly error: unknown; readonly size: number },
+  ): Promise<void> {
+    this.crew.call.report.warn('backfill.retried', { backfill: row.name, range: row.range, size, reason: errorOf(error) });
+    await session.send(`update ${tables.backfills} set batch_size = ${size} where name = ${literal(row.name)} and range = ${row.range}`);
+  }
+
+  private async backOff(row: RangeRow): Promise<void> {
+    const tries = (this.tries.get(placeOf(row)) ?? 0) + 1;
+    this.tries.set(placeOf(row), tries);
+    const ceiling = Math.min(backoffMs.most, backoffMs.least * 2 ** (tries - 1));
+    await pause(this.crew.call, ceiling / 2 + (Math.random() * ceiling) / 2);
+  }
+
+  private async meetBadRow(place: Place, row: OpenRange, error: unknown): Promise<void> {
+    if (!(await claimAgain(place, row))) return;
+    const page = await readPage({ session: place.session, row }, 1);
+    const told = errorOf(error, page.end);
+    const inARow = (this.asideInARow.get(row.name) ?? 0) + 1;
+    if (row.definition.onBadRow === 'stop' || inARow > mostAsideInARow) {
+      await rollBack(place);
+      return await this.stop(
+        place,
+        row,
+        inARow > mostAsideInARow ? { ...told, message: `${told.message}, as the ${mostAsideInARow} rows before it` } : told,
+      );
+    }
+    this.asideInARow.set(row.name, inARow);
+    const aside = `insert into ${place.tables.aside} (name, key, error) values (${literal(row.name)}, ${arrayOf(page.end)}, ${jsonLiteral(told)}) on conflict do nothing;`;
+    await commitRange(place, row, { set: [...advanced(page), 'rows_aside = rows_aside + 1'], also: aside });
+    this.crew.call.report.warn('backfill.row-set-aside', { backfill: row.name, ...told });
+  }
+
+  private async stop(place: Place, row: RangeRow, error: BackfillError): Promise<void> {
+    await fail(place, row.name, error);
+    this.crew.call.report.error('backfill.failed', { backfill: row.name, migration: row.migration, ...error });
+  }
+}
+
+/** Waits, unless the call is told to stop; does not count as waiting of the call, nor keep the process alive. */
+export async function pause(call: Call, ms: number): Promise<void> {
+  await delay(ms, undefined, { signal: call.stop, ref: false }).catch(() => undefined);
+  call.stop.throwIfAborted();
+}
+
+function placeOf({ name, range }: RangeRow): string {
+  return JSON.stringify([name, range]);
+}
+
+function refusalOf({ definition, hash }: RangeRow, code: Backfill | undefined): string | undefined {
+  if (!code) return definition.apply ? 'its code is in a migration that is not here' : undefined;
+  return hashOf(code) === hash ? undefined : 'its definition has changed since it was enqueued';
+}
+
+interface Moved {
+  readonly page: Page;
+  readonly changedCount: number;
+  readonly ms: number;
+}
+
+function moved({ batchSize, definition: { targetMs } }: OpenRange, { page, changedCount, ms }: Moved): string[] {
+  const speed = page.seenCount / (Math.max(ms, 1) / 1_000);
+  return [
+    ...advanced(page),
+    `rows_done = rows_done + ${changedCount}`,
+    `rows_per_second = coalesce(0.7 * rows_per_second, 0.7 * ${speed}) + 0.3 * ${speed}`,
+    ...(page.isLast ? [] : [`batch_size = ${nextSize(batchSize, { ms, targetMs })}`]),
+  ];
+}
+
+function advanced({ end, seenCount, isLast }: Page): string[] {
+  return [`cursor = ${arrayOf(end)}`, `rows_seen = rows_seen + ${seenCount}`, ...(isLast ? [`status = 'passed'`] : [])];
+}
