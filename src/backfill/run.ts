@@ -1,6 +1,7 @@
 import { MigrationError } from '../errors.js';
 import type { Session } from '../session/index.js';
 import { isOpen, readProgress, type BackfillProgress } from './progress.js';
+import { Throttle } from './throttle.js';
 import { pause, Worker, type Crew } from './worker.js';
 
 const pollMs = { least: 100, most: 1_000 };
@@ -11,9 +12,16 @@ const pollMs = { least: 100, most: 1_000 };
  */
 export async function workToTheEnd(crew: Crew, session: Session): Promise<readonly BackfillProgress[]> {
   const worker = new Worker(crew);
+  if ((await readProgress(session, crew.tables)).length === 0) return []; // nor need there be a table of them
+  const throttle = new Throttle(crew.call, crew.tables, crew.call.config.throttle);
   for (;;) {
     crew.call.stop.throwIfAborted();
-    if ((await worker.turn(session)) === 'worked') continue;
+    await throttle.untilClear(session);
+    const started = performance.now();
+    if ((await worker.turn(session)) === 'worked') {
+      await throttle.rest(performance.now() - started);
+      continue;
+    }
     const all = await readProgress(session, crew.tables, crew.names);
     const open = all.filter(isOpen);
     if (open.length === 0) return all;

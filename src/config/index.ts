@@ -11,6 +11,7 @@ export type { Mode, Options, ProgressEvent } from './options.js';
 export { isConnectionGiven, problemsOf, resolveConfig, type Config } from './resolve.js';
 export { ruleTable, type Rule, type RuleSetting, type RulesInput } from './rules.js';
 export type { SchemaInput, SchemaSource } from './schema.js';
+export type { ThrottleSettings } from './throttle.js';
 export type { Timeouts } from './timeouts.js';
 export {
   flag,

@@ -5,6 +5,7 @@ import type { ConnectionInput } from './connection.js';
 import type { MigrationsInput } from './migrations.js';
 import type { RulesInput } from './rules.js';
 import type { SchemaInput } from './schema.js';
+import type { ThrottleSettings } from './throttle.js';
 import type { Timeouts } from './timeouts.js';
 
 /** `apply` brings the database to head; `wait` waits until another process has; `verify` throws when it is not; `off` does nothing. */
@@ -82,6 +83,13 @@ export interface Options {
    * does not say otherwise.
    */
   readonly lint?: false | { readonly from?: string | undefined; readonly smallTableRows?: number | undefined } | undefined;
+  /**
+   * What a backfill waits for between two batches; each limit holds it above, and lets it go on at half of that. `replicaLagMs` (default 10000) and
+   * `replicaLagBytes` of the slowest replica, `slotBacklogBytes` of WAL kept for a replication slot, `waitingLocksCount` (default 20) of sessions that wait
+   * for a lock, `autovacuum` (default false) at work on the table, `duty` (default 1) as the share of the time that batches may take, and `check`, a function
+   * of your own that gives true, or a reason, to wait. `false`: nothing.
+   */
+  readonly throttle?: false | Partial<ThrottleSettings> | undefined;
   /** Questions of your own, asked together with the built-in checks. */
   readonly checks?: readonly Check[] | undefined;
   /** Refuses to migrate any other database than this. */

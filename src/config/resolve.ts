@@ -10,6 +10,7 @@ import type { Check, Expectation, Logger, Mode, Options, ProgressEvent } from '.
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
 import type { SchemaSource } from './schema.js';
 import { optionTable, type OptionRow } from './table.js';
+import type { ThrottleSettings } from './throttle.js';
 import { timeoutTable, type Timeouts } from './timeouts.js';
 import { isObject, kindOf, refuseUnknownKeys } from './values.js';
 
@@ -29,6 +30,7 @@ export interface Config {
   /** `false`: migrations are not even captured, and each counts as breaking that does not say otherwise. */
   readonly lint: false | LintSettings;
   readonly checks: readonly Check[];
+  readonly throttle: false | ThrottleSettings;
   readonly expect: Expectation;
   readonly environment: string | undefined;
   readonly application: { readonly name: string; readonly version: string | undefined };
@@ -84,7 +86,7 @@ export function isConnectionGiven({ connection, knex }: Options): boolean {
 }
 
 type Given<Name extends keyof Options> = Exclude<ReturnType<(typeof optionTable)[Name]['read']>, undefined>;
-type AlwaysThere = 'mode' | 'transaction' | 'backup' | 'rules' | 'lint' | 'checks' | 'expect' | 'application' | 'timeouts';
+type AlwaysThere = 'mode' | 'transaction' | 'backup' | 'rules' | 'lint' | 'checks' | 'throttle' | 'expect' | 'application' | 'timeouts';
 
 /** The options by themselves, each by its row. Where a problem was written down a value is missing, whatever the type says. */
 type Asked = { readonly [Name in keyof Options]-?: Given<Name> | (Name extends AlwaysThere ? never : undefined) };

@@ -5,6 +5,7 @@ import { readMigrations } from './migrations.js';
 import type { Check, Expectation, Logger, Options, ProgressEvent } from './options.js';
 import { readRules } from './rules.js';
 import { readSchemaSource } from './schema.js';
+import { readThrottle } from './throttle.js';
 import { readTimeouts } from './timeouts.js';
 import { callable, havingMethods, kindOf, oneOf, record, refuse, shown, text, within, type Place, type Reader } from './values.js';
 
@@ -73,6 +74,13 @@ export const optionTable = {
     default: [],
     sentence: 'Checks of your own: a list of `{ name, run(context) }`, where `run` gives findings.',
     read: readChecks,
+  },
+  throttle: {
+    default: {},
+    shown: '`replicaLagMs` 10000, `waitingLocksCount` 20',
+    sentence:
+      'What a backfill waits for between batches: `{ replicaLagMs, replicaLagBytes, slotBacklogBytes, waitingLocksCount, autovacuum, duty, check }`; `false`: nothing.',
+    read: readThrottle,
   },
   expect: {
     default: {},
