@@ -5,7 +5,7 @@ import type { RangeRow } from './state.js';
 import { arrayOf, commitRange, rollBack, fail, settle, type Place } from './turn.js';
 
 /** Finds the key and the last row, an empty table having none, and cuts the table into the ranges that were asked for. Ends the transaction of the claim. */
-export async function prepare(place: Place, row: RangeRow): Promise<'started' | 'failed'> {
+export async function prepare(place: Place, row: RangeRow): Promise<'running' | 'failed'> {
   await settle(place, row, { lock: 1_000, statement: 60_000 });
   const { definition, name } = row;
   const table = sqlOf(definition.table);
@@ -13,14 +13,14 @@ export async function prepare(place: Place, row: RangeRow): Promise<'started' | 
   const refusal = refusalOf(found, table, definition.key);
   if (refusal !== undefined) {
     await rollBack(place);
-    await fail(place, name, { code: 'no-key', message: refusal });
+    await fail(place, name, { code: 'key', message: refusal });
     return 'failed';
   }
   const walk = found as Walk;
   const upper = await readUpper(place, walk);
   const ends = upper ? [...(await readCuts(place, walk, definition.parallel)), upper] : [];
   await commitRange(place, row, { set: begun(walk, ends), also: renderOthers(place, row, ends) });
-  return 'started';
+  return 'running';
 }
 
 interface Walk {

@@ -64,10 +64,11 @@ export class Worker {
 
   private async handle(place: Place, row: RangeRow): Promise<void> {
     if (row.status === 'running') return await this.move(place, row as OpenRange);
-    const step = row.status === 'queued' ? prepare : finish;
+    const { report } = this.crew.call;
+    const told = { backfill: row.name, migration: row.migration };
     try {
-      const end = await step(place, row);
-      this.crew.call.report.info(`backfill.${end}`, { backfill: row.name, migration: row.migration });
+      if (row.status === 'queued') report.info('backfill.started', { ...told, status: await prepare(place, row) });
+      else report.info('backfill.ended', { ...told, status: await finish(place, row) });
     } catch (error) {
       await this.failed(place, row, { error, size: 1 });
     }
