@@ -59,3 +59,8 @@ export function textOf(key: readonly KeyColumn[]): string {
 export function boundOf(key: readonly KeyColumn[], number: number): string {
   return `(${key.map(({ type }, index) => `($${number}::text[])[${index + 1}]::${type}`).join(', ')})`;
 }
+
+/** The oids of what holds the rows of a table: its partitions, or the table itself, of which pg_partition_tree() knows nothing. `table` is an expression. */
+export function leavesOf(table: string): string {
+  return `select relid from pg_catalog.pg_partition_tree(${table}) where isleaf union select oid from pg_catalog.pg_class where oid = ${table} and relkind = 'r'`;
+}

@@ -1,6 +1,6 @@
 import { sqlOf } from '../ddl/index.js';
 import { jsonLiteral, literal } from '../sql.js';
-import { columnsOf, refusalOf, renderKeyQuery, textOf, type KeyColumn, type Keyed } from './key.js';
+import { columnsOf, leavesOf, refusalOf, renderKeyQuery, textOf, type KeyColumn, type Keyed } from './key.js';
 import type { RangeRow } from './state.js';
 import { arrayOf, commitRange, rollBack, fail, settle, type Place } from './turn.js';
 
@@ -63,7 +63,7 @@ const leastRows = 100;
 async function readCuts({ session }: Place, { relation, key }: Walk, count: number): Promise<(readonly string[])[]> {
   if (count === 1) return [];
   const [size] = await session.query<{ pages: number }>(
-    `select pg_catalog.sum(pg_catalog.pg_relation_size(relid) / 8192)::float8 as pages from pg_catalog.pg_partition_tree($1::pg_catalog.regclass)`,
+    `select pg_catalog.sum(pg_catalog.pg_relation_size(relid) / 8192)::float8 as pages from (${leavesOf('$1::pg_catalog.regclass')}) l`,
     [relation],
   );
   const percent = Math.min(100, (100 * sampledPages) / Math.max(1, size?.pages ?? 1));

@@ -3,6 +3,7 @@ import type { ThrottleSettings } from '../config/index.js';
 import { messageOf } from '../errors.js';
 import type { Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
+import { leavesOf } from './key.js';
 import { pause } from './worker.js';
 
 const lookEveryMs = 1_000;
@@ -111,5 +112,5 @@ const statement = ({ backfills }: Tables) => `select
     (select max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn))::float8 from pg_catalog.pg_replication_slots) as "slotBacklogBytes",
     (select count(distinct pid)::int from pg_catalog.pg_locks where not granted) as "waitingLocksCount",
     (select b.relation from pg_catalog.pg_stat_progress_vacuum v join pg_catalog.pg_stat_activity a on a.pid = v.pid and a.backend_type = 'autovacuum worker'
-     join ${backfills} b on v.relid in (select relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(b.relation))) and b.status = 'running'
+     join ${backfills} b on v.relid in (${leavesOf('pg_catalog.to_regclass(b.relation)')}) and b.status = 'running'
      where v.datname = pg_catalog.current_database() limit 1) as "vacuumedTable"`;
