@@ -31,7 +31,7 @@ const aDirectory = 'a path or a file URL of a directory';
 const source = { getMigrations: () => [], getMigrationName: () => '', getMigration: () => ({}) };
 const transaction = Object.assign(knexOf({ client: 'pg', connection: url }), { isTransaction: true });
 const knex = knexOf({ client: 'pg', connection: url });
-const unfinished = 'rules.history-unfinished: expected "error" without exceptions, since a half-applied migration needs a decision';
+const unfinished = 'rules.history-unfinished: expected "error" without exceptions, since going on would be a guess';
 
 describe('a problem is told with its path, what is expected and what was given', () => {
   test.each<[unknown, string]>([

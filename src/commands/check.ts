@@ -4,7 +4,7 @@ import { readBuilt, type Built } from '../likeness.js';
 import { buildModel, coveredBy, loadModel } from '../model/index.js';
 import { buildReplayed } from '../replayed.js';
 import { withScratch } from '../scratch.js';
-import { migrationId } from '../source/index.js';
+import { pendingAmong } from '../squashed.js';
 import { compareCorners, compareDatabase } from '../triangle.js';
 import { atWorkplace } from '../workplace.js';
 
@@ -41,8 +41,7 @@ export async function check(options: Options, { embedded }: CheckOptions = {}): 
       place.server === 'given' && applied.length > 0
         ? await readBuilt(place.session, place.tables, call.config.timeouts.lockMs)
         : undefined;
-    const recorded = new Set(applied.map(migrationId));
-    const pending = database ? migrations.filter(({ id }) => !recorded.has(id)).map(({ name }) => name) : [];
+    const pending = database ? pendingAmong(migrations, applied).map(({ name }) => name) : [];
     const [declared, made] = [covered(model), covered(replayed.head)];
     const findings =
       database && pending.length > 0

@@ -1,7 +1,7 @@
-import { autogenerate, init, revision, type Rename } from '../../commands/index.js';
+import { autogenerate, init, revision, squash, type Rename } from '../../commands/index.js';
 import type { Options } from '../../config/index.js';
 import { generatedText, renameQuestion } from '../model-text.js';
-import { initText, revisionText } from '../text.js';
+import { initText, revisionText, squashText } from '../text.js';
 import { flagText, type Input, type Told, type Verb } from '../verb.js';
 import { schemaFlag } from './modelling.js';
 
@@ -48,6 +48,26 @@ export const making: readonly Verb[] = [
       const asked = { extension: flag('extension'), directory: flag('directory'), stub: flag('stub') };
       const result = await revision(options, { message: input.args[0] ?? '', ...asked });
       return { result, text: (screen) => revisionText(result, screen) };
+    },
+  },
+  {
+    name: 'squash',
+    summary: 'Make one migration of old ones.',
+    description:
+      'Runs the migrations from the first up to a revision in a scratch database, writes what they make as one .sql migration (pg_dump is needed), and proves it in another: up, back where each of them has a way back, and with all that come later. A fresh database runs the new one in place of the old; a database that has run them all counts it as applied, and nothing is written there; one that has run a part is refused, unless the old files are still there.',
+    flags: {
+      '--to <revision>': 'The last that is squashed: a name or a unique part of it.',
+      '--rows <what>': 'Where the old ones write rows: keep (as inserts), or leave-out.',
+      '--remove': 'Remove the old files. Default: they stay until every database has them all.',
+      '--embedded': 'Ask no server.',
+    },
+    examples: ['ensure-migrated squash --to 0050_add_email', 'ensure-migrated squash --to 0050_add_email --rows keep --remove'],
+    run: async (options, input) => {
+      const { remove, embedded } = input.flags;
+      const rows = flagText(input, 'rows') as 'keep' | undefined; // the library says what is none
+      const asked = { rows, remove: remove === true, embedded: embedded === true };
+      const result = await squash(options, { to: flagText(input, 'to') ?? '', ...asked });
+      return { result, text: () => squashText(result) };
     },
   },
 ];
