@@ -27,7 +27,7 @@ const floors = [
   'migrate',
   'replay',
   'proof baseline-file captured-steps autogenerate replayed squash',
-  'stamp schema-copy',
+  'stamp schema-copy snapshot',
   'create-all',
   'traced-steps',
   'linted-steps',

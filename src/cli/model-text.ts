@@ -3,11 +3,17 @@ import type { Screen } from './screen.js';
 import { findingText, here } from './text.js';
 
 /** Whether the corners agree, and where they do not. */
-export function checkedText({ ok, findings, database, pending }: Checked, screen: Screen): string {
+export function checkedText({ ok, findings, compared, database, pending }: Checked, screen: Screen): string {
   const verdict = ok ? screen.style('green', 'agree') : screen.style('red', 'do not agree');
-  const corners = database === undefined ? 'Model and migrations' : `Model, migrations and the database "${database}"`;
+  const corners = compared.map((corner) => (corner === 'database' ? `the database "${database ?? ''}"` : corner));
+  const last = corners.length > 1 ? ` and ${corners.at(-1) ?? ''}` : '';
+  const named = `${corners.slice(0, Math.max(corners.length - 1, 1)).join(', ')}${last}`;
   const behind = pending.length === 0 ? [] : [`The database is compared up to where it stands: ${pending.length} pending.`];
-  return [`${corners} ${verdict}.`, ...behind, ...findings.map((finding) => findingText(finding, screen))].join('\n');
+  return [
+    `${named[0]?.toUpperCase() ?? ''}${named.slice(1)} ${verdict}.`,
+    ...behind,
+    ...findings.map((finding) => findingText(finding, screen)),
+  ].join('\n');
 }
 
 /** What create-all has made and recorded. */
