@@ -95,7 +95,8 @@ export function selectPending(target: Target, { pending, applied }: State, migra
   const revision = findRevision(target.to, migrations, 'the target');
   const last = migrations.indexOf(revision);
   const selected = pending.filter((migration) => migrations.indexOf(migration) <= last);
-  if (selected.includes(revision) || isRevision(revision, applied) || isStanding(revision, migrations, applied)) return selected;
+  const isReached = selected.includes(revision) || isRevision(revision, applied) || isStanding(revision, migrations, applied);
+  if (isReached || (revision.replaces && selected.length > 0)) return selected; // the rest of what a squash replaces leads to it, too
   const whole = squashedWith(revision, pending);
   if (whole) throw partOf(revision.name, whole);
   throw refused(`${revision.name} is applied already, and the database is past it`, 'Use downgrade to go back to it.');
@@ -120,10 +121,10 @@ export function selectApplied(target: Target, applied: readonly string[]): reado
  */
 export function targetAmong(target: Target, migrations: readonly Migration[], applied: readonly string[]): Target {
   if (typeof target === 'string' || 'steps' in target) return target;
-  const rows = new Set(applied.map(migrationId));
-  const squash = migrations.find(({ id }) => id === migrationId(target.to));
-  const last = squash?.replaces?.findLast(({ id }) => rows.has(id));
-  if (last !== undefined && !rows.has(migrationId(target.to))) return { to: last.id };
+  const isApplied = applied.some((name) => migrationId(name) === migrationId(target.to));
+  const replaced = migrations.find(({ id }) => id === migrationId(target.to))?.replaces ?? [];
+  const last = applied.findLast((name) => replaced.some(({ id }) => id === migrationId(name))); // in the order in which they ran
+  if (last !== undefined && !isApplied) return { to: last };
   const part = squashOf(target.to, migrations);
   if (part === undefined || applied.some((name) => name.includes(target.to))) return target;
   throw partOf(part.replaced.name, part.squash.name);

@@ -90,6 +90,9 @@ describe.each(['beside', 'in place'] as const)('a squash %s the old files', (fil
 describe('a database in the middle', () => {
   test('runs the rest of the old files where they are there', async () => {
     const project = await released(1, 'beside');
+    expect(await upgrade(optionsOf(project), { target: { to: squash } })).toMatchObject({
+      applied: [{ name: '02_b.js' }, { name: '03_c.js' }],
+    });
     expect(await project.ending()).toBe('migrated');
     expect(await project.history()).toEqual([...old, later]);
     expect(await project.ran()).toEqual(['01_a', '02_b', '03_c', '04_d']);
