@@ -1,9 +1,9 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { autogenerate, downgrade, upgrade } from '../../src/commands/index.js';
 import { makeInstalled } from '../support/directories.js';
 import { runCode } from '../support/process.js';
-import { makeProject } from './project.js';
+import { linesOf, makeProject } from './project.js';
 
 const filesIn = async (directory: string) => (await readdir(`${directory}/migrations`)).filter((name) => !name.includes('_start')).sort();
 const textsOf = async (files: readonly string[]) => await Promise.all(files.map(async (file) => await readFile(file, 'utf8')));
@@ -42,7 +42,7 @@ describe('a drop with an add of the same shape', () => {
     expect(await filesIn(directory)).toEqual([]);
     const { migrations } = await autogenerate(options, { message: 'Mail', extension: 'sql', renames: ['patients.email:mail'] });
     expect(await textsOf(migrations[0]?.files ?? [])).toEqual([
-      '-- revision: Mail\n\nALTER TABLE public.patients RENAME COLUMN email TO mail;\n',
+      `-- revision: Mail\n-- lint: rename-column: "patients"."email" becomes "mail": code that still uses the old name fails\n\nALTER TABLE public.patients RENAME COLUMN email TO mail;\n`,
       '-- revision: Mail\n\nALTER TABLE public.patients RENAME COLUMN mail TO email;\n',
     ]);
   });
@@ -82,19 +82,81 @@ describe('what is generated', () => {
       base,
       `${base.replace('o int', 'o int references o')} alter table t add constraint positive check (id > 0); create index t_o on t (o);`,
     );
-    const { migrations } = await autogenerate(options, { message: 'Refer', extension: 'sql' });
+    const { migrations, findings } = await autogenerate(options, { message: 'Refer', extension: 'sql' });
+    expect(findings.filter(({ level, code }) => level !== 'info' && code !== 'revision-message')).toEqual([]);
     expect(migrations.map(({ name }) => name.replace(/^\d+_/, ''))).toEqual([
       'refer.up.sql',
       'refer_build_t_o.up.sql',
+      'refer_change_t_o.up.sql',
       'refer_validate_positive.up.sql',
       'refer_validate_t_o_fkey.up.sql',
     ]);
     const texts = await textsOf(migrations.flatMap(({ files }) => files.filter((file) => file.endsWith('.up.sql'))));
-    expect(texts[0]).toMatch(/CHECK \(\(id > 0\)\) NOT VALID;[^]+REFERENCES public\.o\(id\) NOT VALID;/);
+    expect(texts[0]).toMatch(/CHECK \(\(id > 0\)\) NOT VALID;/);
+    expect(texts[2]).toMatch(/REFERENCES public\.o\(id\) NOT VALID;/);
     expect(texts[1]).toBe(
       '-- revision: Refer: build t_o\n-- transaction: false\n\nCREATE INDEX CONCURRENTLY t_o ON public.t USING btree (o);\n',
     );
-    expect(texts[2]).toContain('VALIDATE CONSTRAINT');
+    expect(texts[3]).toContain('VALIDATE CONSTRAINT');
+  });
+
+  test('locks one table in a migration, and none for as long as rows are read: NOT NULL rests on a check, a key on its index', async () => {
+    const { database, options } = await makeProject(
+      'create table o (id int); create table t (id int, a int, b text);',
+      'create table o (id int primary key, c text); create table t (id int, a int not null references o, b text unique);',
+    );
+    await upgrade(options);
+    await database.query(`insert into o values (1); insert into t values (1, 1, 'x')`);
+    const before = await linesOf(database);
+    const { migrations, findings } = await autogenerate(options, { message: 'Tighten t and o', extension: 'sql' });
+    expect(findings.filter(({ level }) => level !== 'info')).toMatchObject([{ code: 'fk-missing-index' }]);
+    expect(migrations.map(({ name }) => name.replace(/^\d+_tighten_t_and_o_?/, '').replace('.up.sql', ''))).toEqual([
+      '',
+      'change_t',
+      'build_o_pkey',
+      'build_t_b_key',
+      'validate_id_is_not_null',
+      'validate_a_is_not_null',
+      'set_id_not_null',
+      'set_a_not_null',
+      'change_o',
+      'change_t_o',
+      'validate_t_a_fkey',
+    ]);
+    await upgrade(options);
+    await downgrade(options, { target: { steps: migrations.length }, yes: true });
+    expect(await linesOf(database)).toEqual(before);
+    expect(await database.query('select * from t')).toEqual([{ id: 1, a: 1, b: 'x' }]);
+  });
+
+  test('says what no empty database shows: a new column that is NOT NULL has to be filled, and fails before until it is', async () => {
+    const { database, options } = await makeProject('create table t (id int);', 'create table t (id int, c int not null);');
+    await upgrade(options);
+    await database.query('insert into t values (1)');
+    const { migrations, findings } = await autogenerate(options, { message: 'Add c to t', extension: 'sql' });
+    const validate = migrations[1]?.files[0] ?? '';
+    expect(findings.filter(({ level }) => level !== 'info')).toMatchObject([{ code: 'autogenerate-fill', at: { file: validate } }]);
+    expect((await textsOf([validate])).join()).toContain(
+      '-- Fill public.t.c first, in batches: this fails as long as a row has no value.\nALTER TABLE "public"."t" VALIDATE CONSTRAINT "c_is_not_null";',
+    );
+    await expect(upgrade(options)).rejects.toMatchObject({ code: 'EM_MIGRATION_FAILED' });
+    expect(await database.query('select * from t')).toEqual([{ id: 1, c: null }]);
+    await database.query('update t set c = 2');
+    await upgrade(options);
+    await expect(database.query('insert into t (id) values (2)')).rejects.toMatchObject({ code: '23502' });
+  });
+
+  test('counts each table that is there as large, and tells its size where it is so in the database that is named', async () => {
+    const { database, directory, options } = await makeProject('create table t (c int);', 'create table t (c bigint);');
+    const fileOf = async (message: string) => (await autogenerate(options, { message, extension: 'sql' })).migrations[0]?.files[0] ?? '';
+    expect((await textsOf([await fileOf('Widen c of t')])).join()).toContain(
+      '-- lint: alter-type-rewrite: the new type of "c" writes all of "t" anew under ACCESS EXCLUSIVE',
+    );
+    for (const file of await filesIn(directory)) await rm(`${directory}/migrations/${file}`);
+    await upgrade(options);
+    await database.query('insert into t select generate_series(1, 20000)');
+    await database.query('analyze t');
+    expect((await textsOf([await fileOf('Widen c of t')])).join()).toMatch(/writes all of "t" \(7\d\d kB, about 20,000 rows\) anew/);
   });
 
   test('is refused where it would not be exactly the model, with what is left, and no file stays', async () => {
