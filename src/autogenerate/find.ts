@@ -98,7 +98,7 @@ class Walk {
     let before: Read | undefined = start;
     const tables = this.ground.place.call.config.rules['multiple-table-locks'].level === 'off' ? 'together' : 'apart';
     for (const group of divide(changes, { live: live.schema.lines, tables })) {
-      const { step, after }: Taken = group.down === 'nothing' ? await this.oneWayStep(group) : await this.step(group, before);
+      const { step, after }: Taken = group.down === 'computed' ? await this.step(group, before) : await this.knownStep(group, group.down);
       steps.push(step);
       before = after;
     }
@@ -121,9 +121,10 @@ class Walk {
   }
 
   // Where it leads to is read only if the next step asks.
-  private async oneWayStep(group: Group): Promise<Taken> {
+  private async knownStep(group: Group, back: readonly string[]): Promise<Taken> {
     const { what, transaction } = group;
-    return { step: { what, transaction, up: await this.run(group), down: [] }, after: undefined };
+    const down = back.map((sql): Statement => ({ sql, loses: false }));
+    return { step: { what, transaction, up: await this.run(group), down }, after: undefined };
   }
 
   private async run({ changes, transaction }: Group): Promise<Statement[]> {

@@ -10,7 +10,7 @@ export interface Group {
   /** What it is, for its name: `build orders_customer`. Undefined for the main one. */
   readonly what: string | undefined;
   /** `nothing`: to take it back is the affair of the migrations before it. */
-  readonly down: 'computed' | 'nothing';
+  readonly down: 'computed' | readonly string[];
 }
 
 /**
@@ -131,12 +131,14 @@ function aboutOf(changes: readonly Change[]): string | undefined {
 }
 
 function alone(change: Change): Group {
-  const built = buildsIndex.exec(change.sql)?.[2];
-  const what = built === undefined ? `drop ${/\.("?[^"]+"?)$/.exec(change.sql)?.[1] ?? 'index'}` : `build ${built}`;
-  return { changes: [change], transaction: false, what: plain(what), down: 'computed' };
+  const [, , index, table = ''] = buildsIndex.exec(change.sql) ?? [];
+  const only = { changes: [change], transaction: false };
+  if (index === undefined) return { ...only, what: plain(`drop ${/\.("?[^"]+"?)$/.exec(change.sql)?.[1] ?? 'index'}`), down: 'computed' };
+  const schema = new RegExp(`^(${name})\\.`).exec(table)?.[1] ?? '';
+  return { ...only, what: plain(`build ${index}`), down: [`DROP INDEX CONCURRENTLY ${schema}.${index}`] };
 }
 
 function validation(change: Change): Group {
   const constraint = /VALIDATE CONSTRAINT (.+)$/.exec(change.sql)?.[1] ?? '';
-  return { changes: [change], transaction: true, what: `validate ${plain(constraint)}`, down: 'nothing' };
+  return { changes: [change], transaction: true, what: `validate ${plain(constraint)}`, down: [] };
 }
