@@ -33,7 +33,7 @@ export function cutByTable(changes: readonly Change[], made: ReadonlySet<string>
   return cuts.map((cut) => cut.changes).filter((each) => each.length > 0);
 }
 
-function lockedBy({ sql }: Change): string[] {
+function lockedBy({ sql }: Pick<Change, 'sql'>): string[] {
   return [...new Set(locks.flatMap((lock) => lock.exec(sql)?.[1]?.replaceAll('"', '') ?? []))];
 }
 
@@ -59,6 +59,6 @@ function earlierPlace(change: Change, { cuts, tables: [table = ''] }: Placing): 
 }
 
 /** What a piece but the first is about, for its name. */
-export function tablesOf(changes: readonly Change[]): string {
-  return [...new Set(changes.flatMap(lockedBy))].map((table) => table.split('.').at(-1)).join(', ');
+export function tablesOf(changes: readonly Pick<Change, 'sql'>[]): string[] {
+  return [...new Set(changes.flatMap(lockedBy))].map((table) => table.split('.').at(-1) ?? '');
 }

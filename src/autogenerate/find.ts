@@ -6,6 +6,7 @@ import { openScratch, type Scratch } from '../scratch.js';
 import type { Session, Wire } from '../session/index.js';
 import type { Workplace } from '../workplace.js';
 import { judgeConversions } from './conversions.js';
+import { tablesOf } from './cuts.js';
 import type { Change, Differ, Read, Scope } from './differ.js';
 import type { Rename } from './renames.js';
 import { chooseRenames, findRenames, renderRenames } from './renames.js';
@@ -179,6 +180,7 @@ function withRenames(steps: readonly NamedStep[], { up, down }: ReturnType<typeo
   if (up.length === 0) return [...steps];
   const plain = (sql: string): Statement => ({ sql, loses: false });
   const [first, ...others] = steps;
-  if (first?.transaction !== true) return [{ what: undefined, transaction: true, up: up.map(plain), down: down.map(plain) }, ...steps];
+  if (first?.transaction !== true || tablesOf([...up.map(plain), ...first.up]).length > 1)
+    return [{ what: undefined, transaction: true, up: up.map(plain), down: down.map(plain) }, ...steps];
   return [{ ...first, up: [...up.map(plain), ...first.up], down: [...first.down, ...down.map(plain)] }, ...others];
 }

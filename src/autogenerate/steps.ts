@@ -9,7 +9,7 @@ export interface Group {
   readonly transaction: boolean;
   /** What it is, for its name: `build orders_customer`. Undefined for the main one. */
   readonly what: string | undefined;
-  /** `nothing`: to take it back is the affair of the migrations before it. */
+  /** The statements that take it back, where they are known; none where that is the affair of the migrations before it. */
   readonly down: 'computed' | readonly string[];
 }
 
@@ -24,12 +24,12 @@ export function divide(changes: readonly Change[], { live, tables }: Dividing): 
   const all = changes.map((change) => withoutNeed(change, place));
   const parts = all.flatMap((change) => safeParts(change, { isStanding, live, all }));
   const of = (phase: Part['phase']) => parts.flatMap((part) => (part.phase === phase ? [part.change] : []));
-  const [drops, rest] = split(of('main'), ({ sql }) => isConcurrentDrop.test(sql));
+  const [drops, rest] = split(of('main'), ({ sql }) => dropsConcurrently.test(sql));
   const [builds, after, main] = divideLate(rest, of('after'));
   return [
-    ...drops.map(alone),
+    ...drops.map((change) => drop(change, live)),
     ...inTransactions(main, cut),
-    ...builds.map(alone),
+    ...builds.map(build),
     ...of('prove').map(validation),
     ...byTable(of('require')),
     ...inTransactions([...of('after'), ...after], cut).map((group) => ({ ...group, what: group.what ?? aboutOf(group.changes) })),
@@ -68,7 +68,7 @@ const path = String.raw`${name}\.${name}`;
 const buildsIndex = new RegExp(String.raw`^CREATE (UNIQUE )?INDEX (?:CONCURRENTLY )?(${name}) ON (?:ONLY )?(${path})`);
 const dropsIndex = new RegExp(String.raw`^DROP INDEX (${name})\.(${name})$`);
 const requires = new RegExp(String.raw`^ALTER TABLE (${path}) (?:ALTER COLUMN (${name}) SET NOT NULL)?`);
-const isConcurrentDrop = /^DROP INDEX CONCURRENTLY /;
+const dropsConcurrently = new RegExp(String.raw`^DROP INDEX CONCURRENTLY (${name})\.(${name})$`);
 
 // On a table that nobody has seen yet nothing blocks; of a partitioned one an index cannot be built concurrently, and ON ONLY would leave it invalid.
 function withoutNeed(change: Change, { made, partitioned, live }: Place): Change {
@@ -80,9 +80,7 @@ function withoutNeed(change: Change, { made, partitioned, live }: Place): Change
   }
   const [, schema = '', index] = dropsIndex.exec(change.sql) ?? [];
   if (index === undefined) return change;
-  const of = live.find(
-    ({ kind, identity }) => kind === 'index' && plain(identity).startsWith(`${plain(index)} on ${plain(schema)}.`),
-  )?.parent;
+  const of = indexOf(live, { schema: plain(schema), index: plain(index) })?.parent;
   if (of === undefined || partitioned.has(plain(of))) return change;
   return { ...change, sql: change.sql.replace('DROP INDEX ', 'DROP INDEX CONCURRENTLY '), outside: true };
 }
@@ -127,15 +125,33 @@ function inTransactions(changes: readonly Change[], cut: (changes: readonly Chan
 
 function aboutOf(changes: readonly Change[]): string | undefined {
   const tables = tablesOf(changes);
-  return tables === '' ? undefined : `change ${tables}`;
+  return tables.length === 0 ? undefined : `change ${tables.join(', ')}`;
 }
 
-function alone(change: Change): Group {
-  const [, , index, table = ''] = buildsIndex.exec(change.sql) ?? [];
-  const only = { changes: [change], transaction: false };
-  if (index === undefined) return { ...only, what: plain(`drop ${/\.("?[^"]+"?)$/.exec(change.sql)?.[1] ?? 'index'}`), down: 'computed' };
+function build(change: Change): Group {
+  const [, , index = '', table = ''] = buildsIndex.exec(change.sql) ?? [];
   const schema = new RegExp(`^(${name})\\.`).exec(table)?.[1] ?? '';
-  return { ...only, what: plain(`build ${index}`), down: [`DROP INDEX CONCURRENTLY ${schema}.${index}`] };
+  const down = [`DROP INDEX CONCURRENTLY ${schema}.${index}`];
+  return { changes: [change], transaction: false, what: plain(`build ${index}`), down };
+}
+
+function drop(change: Change, live: readonly Line[]): Group {
+  const [, schema = '', index = ''] = dropsConcurrently.exec(change.sql) ?? [];
+  const definition = plainDefinition(live, { schema: plain(schema), index: plain(index) });
+  const down = definition === undefined ? 'computed' : [definition.replace(/^CREATE (UNIQUE )?INDEX /, 'CREATE $1INDEX CONCURRENTLY ')];
+  return { changes: [change], transaction: false, what: plain(`drop ${index}`), down };
+}
+
+// Undefined for one that is more than CREATE INDEX says: in a tablespace, with a comment.
+function plainDefinition(live: readonly Line[], { schema, index }: { schema: string; index: string }): string | undefined {
+  const line = indexOf(live, { schema, index });
+  const isMore = / (?:invalid|clustered|replica identity|tablespace \S+|statistics \S+)$/.test(line?.definition ?? '');
+  const isCommented = live.some(({ kind, identity }) => kind === 'comment' && plain(identity).startsWith(`index ${index} on ${schema}.`));
+  return isMore || isCommented ? undefined : line?.definition;
+}
+
+function indexOf(live: readonly Line[], { schema, index }: { schema: string; index: string }): Line | undefined {
+  return live.find(({ kind, identity }) => kind === 'index' && plain(identity).startsWith(`${index} on ${schema}.`));
 }
 
 function validation(change: Change): Group {
