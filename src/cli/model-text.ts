@@ -24,11 +24,16 @@ export function createdText({ created, database, recorded }: Created): string {
   return [what, ...(recorded.length > 0 ? [`Recorded: ${recorded.join(', ')}`] : [])].join('\n');
 }
 
-/** The files that were generated, in the order in which they run. */
+/** The files that were generated, in the order in which they run, each with what the lint has against it. */
 export function generatedText({ migrations, findings }: Generated, screen: Screen): string {
   if (migrations.length === 0) return 'Nothing to write: the migrations make what the model declares.';
-  const files = migrations.flatMap((migration) => migration.files);
-  return [...files.map((file) => `Wrote ${here(file)}`), ...findings.map((finding) => findingText(finding, screen))].join('\n');
+  const told = (migration?: string) =>
+    findings.filter(({ at }) => at?.migration === migration).map((finding) => findingText(finding, screen));
+  const written = migrations.flatMap(({ name, files }) => [
+    ...files.map((file) => `Wrote ${here(file)}`),
+    ...told(name).map((text) => text.replace(/^/gm, '  ')),
+  ]);
+  return [...written, ...told()].join('\n');
 }
 
 export function renameQuestion({ kind, from, to }: Rename): string {

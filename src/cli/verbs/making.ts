@@ -26,7 +26,7 @@ export const making: readonly Verb[] = [
     arguments: '<message>',
     summary: 'Write a new migration.',
     description:
-      'Writes a migration that does nothing yet, named so that it sorts after all others. Warns of a message that does not say what it changes. Needs no database.\n\nWith --autogenerate it compares the model with what the migrations make of an empty database, in scratch databases or on the embedded PostgreSQL, and writes what leads from one to the other, with its way back: one migration for each lock step, none where nothing differs. Before the files stay they are run in both directions, and refused unless they make exactly what the model declares. Needs the package @supabase/pg-delta.',
+      'Writes a migration that does nothing yet, named so that it sorts after all others. Warns of a message that does not say what it changes. Needs no database.\n\nWith --autogenerate it compares the model with what the migrations make of an empty database, in scratch databases or on the embedded PostgreSQL, and writes what leads from one to the other, with its way back: one migration for each lock step, none where nothing differs. Before the files stay they are run in both directions, and refused unless they make exactly what the model declares. What the lint has against them is told, and written at their head; the exit code is 0 all the same. Needs the package @supabase/pg-delta.',
     flags: {
       '--autogenerate': 'Write what the model says and the migrations do not make yet.',
       ...schemaFlag,
