@@ -24,6 +24,8 @@ export interface Answers {
   readonly ahead: readonly string[];
   /** Applied, unknown to this code, older than its newest: a hole. */
   readonly missing: readonly string[];
+  /** Replaced by a squash, not applied, and without a file, where others of the same squash are applied. */
+  readonly halfSquashed: readonly string[];
   readonly edited: readonly string[];
   readonly outOfOrder: readonly string[];
   readonly unfinished: readonly JournalEntry[];
@@ -74,7 +76,11 @@ function unsettled({ owner, mode }: Compared): Answer[] {
   ];
 }
 
-function ofTheFiles({ pending, missing, edited }: Answers, breaking: readonly string[], { mode, applied, journal }: Compared): Answer[] {
+function ofTheFiles(
+  { pending, missing, halfSquashed, edited }: Answers,
+  breaking: readonly string[],
+  { mode, applied, journal }: Compared,
+): Answer[] {
   return [
     {
       rule: 'history-pending',
@@ -95,6 +101,12 @@ function ofTheFiles({ pending, missing, edited }: Answers, breaking: readonly st
       names: missing,
       says: (names) => `applied here, but not among the files, and older than the newest of them: ${names}`,
       remedy: 'Put the files back: they were deleted, renamed, or left out of the build.',
+    },
+    {
+      rule: 'history-half-squashed',
+      names: halfSquashed,
+      says: (names) => `squashed before this database had them all: ${names}`,
+      remedy: 'Bring the database up with the last release that has these files, or put them back beside the squash; then go on.',
     },
     {
       rule: 'history-edited',

@@ -1,6 +1,6 @@
 import { renderBaseline, type BaselineScripts } from './baseline-script.js';
 import type { Call } from './call.js';
-import { dumpSchema, ToolError } from './client-tools/index.js';
+import { dumpSchema, ToolError, type SchemaDump } from './client-tools/index.js';
 import type { Connect } from './config/index.js';
 import { messageOf, MigrationError } from './errors.js';
 import type { Facts, Tables } from './history/index.js';
@@ -17,13 +17,26 @@ export interface BaselineDump {
   readonly facts: Facts;
   /** For what is said of the dump. */
   readonly file: string;
+  /** Those of other tables; default `left out`. */
+  readonly rows?: SchemaDump['rows'];
+  /** The comment at the top of the migration. */
+  readonly title?: string | undefined;
 }
 
 /**
  * Dumps the schema of a database as a migration, without the tables of the history; undefined where there is none. Reads only; pg_dump takes
  * ACCESS SHARE on every table and waits `timeouts.lockMs` for it. Throws EM_PLAN_REFUSED where no pg_dump fits the server, or it fails.
  */
-export async function dumpBaseline({ call, session, source, tables, facts, file }: BaselineDump): Promise<BaselineScripts | undefined> {
+export async function dumpBaseline({
+  call,
+  session,
+  source,
+  tables,
+  facts,
+  file,
+  rows,
+  title,
+}: BaselineDump): Promise<BaselineScripts | undefined> {
   const schema = tables.schema ?? facts.schema ?? undefined;
   const bookkeeping = Object.values(tables.names).map((name) => qualified(schema, name));
   const excluded = await readBookkeeping(session, bookkeeping);
@@ -31,15 +44,16 @@ export async function dumpBaseline({ call, session, source, tables, facts, file 
     call,
     source,
     serverVersion: facts.serverVersion,
+    rows,
     args: [...dumpArgs, ...excluded.map((name) => `--exclude-table=${name}`)],
   });
   const [{ kept } = { kept: undefined }] = await session.query<{ kept: string | undefined }>('select quote_ident($1) as kept', [schema]);
-  return await renderBaseline(dump, { file, keptSchema: kept });
+  return await renderBaseline(dump, { file, keptSchema: kept, title });
 }
 
 const dumpArgs = ['--no-owner', '--no-subscriptions', '--no-security-labels', '--clean', '--if-exists'];
 
-async function runDump(dump: Parameters<typeof dumpSchema>[0]): Promise<string> {
+async function runDump(dump: SchemaDump): Promise<string> {
   try {
     return await dumpSchema(dump);
   } catch (error) {

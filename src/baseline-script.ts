@@ -15,7 +15,7 @@ export interface BaselineScripts {
  * which hold passwords. Materialized views are filled, since nobody can read one that is not. Extensions, and the schema of the history
  * (`keptSchema`), are not dropped: others stand on them.
  */
-export async function renderBaseline(dump: string, { file, keptSchema }: Origin): Promise<BaselineScripts | undefined> {
+export async function renderBaseline(dump: string, { file, keptSchema, title }: Origin): Promise<BaselineScripts | undefined> {
   const statements = (await splitSql({ file, text: dump })).flatMap(({ text }) => rewritten(text.trim()) ?? []);
   const start = statements.findIndex((text) => !text.startsWith('set local ') && !isDrop.test(text));
   if (start < 0) return undefined;
@@ -24,7 +24,7 @@ export async function renderBaseline(dump: string, { file, keptSchema }: Origin)
   const [, server] = /^-- Dumped from database version (\S+)/m.exec(dump) ?? [];
   const of = server === undefined ? '' : ` (PostgreSQL ${server})`;
   return {
-    up: scriptOf(`-- The schema as it was when ensure-migrated adopted the database${of}.`, [...up, ...up.flatMap(refreshOf)]),
+    up: scriptOf(title ?? `-- The schema as it was when ensure-migrated adopted the database${of}.`, [...up, ...up.flatMap(refreshOf)]),
     down: scriptOf('-- Drops the whole schema of the baseline, with all rows.', down),
   };
 }
@@ -34,6 +34,8 @@ export interface Origin {
   readonly file: string;
   /** As the server writes it, quoted where it must be. */
   readonly keptSchema: string | undefined;
+  /** The comment at its top; default: that it is what was adopted. */
+  readonly title?: string | undefined;
 }
 
 const savedSettings = ['search_path', 'check_function_bodies', 'xmloption', 'default_tablespace', 'default_table_access_method'];

@@ -7,8 +7,9 @@ import type { Finding } from './finding.js';
 import { isOther } from './history/index.js';
 import { settleLastRun } from './last-run.js';
 import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
-import { planDowngrade, selectApplied, type Plan, type Target } from './plan.js';
+import { planDowngrade, selectApplied, targetAmong, type Plan, type Target } from './plan.js';
 import { migrationId, type LoadedMigration, type Migration } from './source/index.js';
+import { squashOf } from './squashed.js';
 import type { State } from './state.js';
 import type { Claimed, FullState, Locked } from './under-lock.js';
 import { verifyRun } from './verify.js';
@@ -106,19 +107,25 @@ export async function loadUndone(
   target: Target,
   { applied }: Pick<State, 'applied'>,
 ): Promise<Undone[]> {
-  const names = selectApplied(target, applied);
+  const names = selectApplied(targetAmong(target, migrations, applied), applied);
   const byId = new Map(migrations.map((migration) => [migration.id, migration]));
   const found = names.map((name) => byId.get(migrationId(name)));
   const unknown = names.filter((_, index) => found[index] === undefined);
-  if (unknown.length > 0) throw notAmongTheFiles(unknown);
+  if (unknown.length > 0) throw notAmongTheFiles(unknown, migrations);
   const loaded = await loadMigrations(call, found as readonly Migration[], 'down');
   return names.map((name, index) => ({ name, migration: loaded[index] as LoadedMigration }));
 }
 
-function notAmongTheFiles(names: readonly string[]): MigrationError {
-  return new MigrationError('EM_PLAN_REFUSED', `applied, but not among the files, so that they cannot be taken back: ${names.join(', ')}`, {
-    remedy: 'Run this from the release that has these files. Nothing was changed.',
-  });
+function notAmongTheFiles(names: readonly string[], migrations: readonly Migration[]): MigrationError {
+  const squash = names.map((name) => squashOf(name, migrations)?.squash.name).find((name) => name !== undefined);
+  const squashed = squash === undefined ? '' : `; ${squash} replaces them, and has not run here`;
+  return new MigrationError(
+    'EM_PLAN_REFUSED',
+    `applied, but not among the files, so that they cannot be taken back: ${names.join(', ')}${squashed}`,
+    {
+      remedy: 'Run this from the release that has these files. Nothing was changed.',
+    },
+  );
 }
 
 function changedMeanwhile(): MigrationError {

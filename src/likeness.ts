@@ -79,6 +79,11 @@ function withoutGrantsTo(owners: readonly string[], schema: Schema): Schema {
   return owners.length === 0 ? schema : { ...schema, lines: schema.lines.filter((line) => !isOwners(line)) };
 }
 
+/** A schema without what the owners may do with their own: who they are is a matter of the server, and is not compared. Pure. */
+export function withoutOwners({ schema, owners }: Built): Schema {
+  return withoutGrantsTo(owners, schema);
+}
+
 // Where the same roles own things on both sides, their grants are compared as well.
 function ownersOfOne({ owners: one }: Built, { owners: other }: Built): string[] {
   const isOfBoth = one.join() === other.join();

@@ -2,7 +2,7 @@ import { guardExit, loadMigrations } from './apply/index.js';
 import type { Call } from './call.js';
 import type { LintSettings } from './config/index.js';
 import type { Finding } from './finding.js';
-import { lintSteps, type LintedStep } from './lint/index.js';
+import { lintSteps, type LintedStep, type Sizes } from './lint/index.js';
 import { captureStep, lintQuery, lintStepOf, type CapturedStep } from './lint-plan.js';
 import { planUpgrade, type Step } from './plan.js';
 import { orFindings } from './preflight.js';
@@ -17,6 +17,8 @@ export interface LintMigrationsRequest {
   readonly lint: LintSettings;
   /** Undefined: the text alone is judged. */
   readonly session: Session | undefined;
+  /** How large tables are taken for, with a session. Default: as it says. */
+  readonly sizes?: Sizes | undefined;
   /** In the order in which they run. */
   readonly migrations: readonly Migration[];
   /** Those of them that have been applied, as far as anybody knows: they only tell what is there. */
@@ -43,12 +45,13 @@ export interface JudgedMigration {
  * catalogs are asked, in transactions that are rolled back. What cannot be loaded is a finding; those that stand may fail in silence. Writes nothing.
  */
 export async function lintMigrations(request: LintMigrationsRequest): Promise<JudgedMigration[]> {
-  const { call, lint, session, migrations, standing, released } = request;
+  const { call, lint, session, sizes, migrations, standing, released } = request;
   const prepared = await prepare(request);
   const readable = prepared.filter(({ captured }) => captured !== undefined);
   const { steps } = await lintSteps({
     config: { rules: call.config.rules, lint },
     query: session && lintQuery(session),
+    sizes,
     steps: readable.map(({ migration, captured, traced }) => ({
       ...lintStepOf(captured as CapturedStep),
       ...(traced && { statements: statementsOf(traced) }),

@@ -81,6 +81,11 @@ function frozen(
   };
 }
 
+/** The same outcome with what was found afterwards. */
+export function withFindings(outcome: Outcome, findings: readonly Finding[]): Outcome {
+  return findings.length === 0 ? outcome : Object.freeze({ ...outcome, findings: Object.freeze([...outcome.findings, ...findings]) });
+}
+
 /** The outcome of a call that had nothing to apply. */
 export function nothingToDo(call: Timed, { ahead, revision, findings }: Compared): Outcome {
   return outcomeOf(call, { status: ahead.length > 0 ? 'ahead' : 'in-sync', from: revision, to: revision, findings });

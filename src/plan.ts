@@ -1,6 +1,7 @@
 import type { Config } from './config/index.js';
 import { MigrationError } from './errors.js';
 import { migrationId, recordedName, type LoadedMigration, type Migration, type MigrationCode, type SqlScript } from './source/index.js';
+import { squashedIn, squashOf } from './squashed.js';
 import { findRevision, type State } from './state.js';
 
 /** Where to: the newest revision, none, a revision by its name or a unique part of it, or so many migrations from where the database stands. */
@@ -94,7 +95,10 @@ export function selectPending(target: Target, { pending, applied }: State, migra
   const revision = findRevision(target.to, migrations, 'the target');
   const last = migrations.indexOf(revision);
   const selected = pending.filter((migration) => migrations.indexOf(migration) <= last);
-  if (selected.includes(revision) || isRevision(revision, applied)) return selected;
+  const isReached = selected.includes(revision) || isRevision(revision, applied) || isStanding(revision, migrations, applied);
+  if (isReached || (revision.replaces && selected.length > 0)) return selected; // the rest of what a squash replaces leads to it, too
+  const whole = squashedWith(revision, pending);
+  if (whole) throw partOf(revision.name, whole);
   throw refused(`${revision.name} is applied already, and the database is past it`, 'Use downgrade to go back to it.');
 }
 
@@ -109,6 +113,35 @@ export function selectApplied(target: Target, applied: readonly string[]): reado
   if ('steps' in target) return selectSteps(target.steps, newestFirst, 'applied');
   const named = newestFirst.map((name) => ({ name, id: migrationId(name) }));
   return newestFirst.slice(0, named.indexOf(findRevision(target.to, named, 'among the applied migrations the target')));
+}
+
+/**
+ * The target of a downgrade, where a squash has to do with it: one that stands for what was applied before it means the last of that. Pure; throws
+ * EM_PLAN_REFUSED for a revision that this database has never been at, since a squash ran in its place.
+ */
+export function targetAmong(target: Target, migrations: readonly Migration[], applied: readonly string[]): Target {
+  if (typeof target === 'string' || 'steps' in target) return target;
+  const isApplied = applied.some((name) => migrationId(name) === migrationId(target.to));
+  const replaced = migrations.find(({ id }) => id === migrationId(target.to))?.replaces ?? [];
+  const last = applied.findLast((name) => replaced.some(({ id }) => id === migrationId(name))); // in the order in which they ran
+  if (last !== undefined && !isApplied) return { to: last };
+  const part = squashOf(target.to, migrations);
+  if (part === undefined || applied.some((name) => name.includes(target.to))) return target;
+  throw partOf(part.replaced.name, part.squash.name);
+}
+
+function isStanding(revision: Migration, migrations: readonly Migration[], applied: readonly string[]): boolean {
+  const newest = applied.at(-1);
+  const isLast = revision.replaces?.some(({ id }) => newest !== undefined && migrationId(newest) === id) ?? false;
+  return isLast && squashedIn(migrations, applied).standing.has(revision.id);
+}
+
+function squashedWith({ id }: Migration, pending: readonly Migration[]): string | undefined {
+  return pending.find(({ replaces }) => replaces?.some((each) => each.id === id))?.name;
+}
+
+function partOf(name: string, squash: string): MigrationError {
+  return refused(`${name} is a part of ${squash}, which runs as one`, `Give ${squash}, or a revision after it.`);
 }
 
 function selectSteps<Item>(steps: number, items: readonly Item[], which: 'pending' | 'applied'): readonly Item[] {

@@ -10,6 +10,7 @@ import { withScratch } from './scratch.js';
 import type { Session } from './session/index.js';
 import type { Stamping } from './stamping.js';
 import { migrationId, type Migration } from './source/index.js';
+import { appliedAmong } from './squashed.js';
 
 /** What the database says to a stamp. */
 export interface Proof {
@@ -37,14 +38,13 @@ export type Learn = (opened: Opened, stamping: Stamping) => Promise<Expected>;
  * database cannot be built from the files.
  */
 export const learnEffects: Learn = async (opened, stamping) => {
-  const ids = (names: readonly string[]) => new Set(names.map(migrationId));
-  const [recorded, unrecorded] = [ids(stamping.recorded.map(({ name }) => name)), ids(stamping.unrecorded)];
+  const recorded = new Set(stamping.recorded.map(({ migration: { id } }) => id));
   const wanted = wantedOf(opened, stamping);
   const base = wanted.slice(
     0,
     wanted.findIndex(({ id }) => recorded.has(id)),
   );
-  const beyond = opened.migrations.filter(({ id }) => unrecorded.has(id));
+  const beyond = appliedAmong(opened.migrations, stamping.before).filter((migration) => !wanted.includes(migration));
   if (recorded.size + beyond.length === 0) return nothingExpected;
   const effects = await withBuilder(opened, async (build): Promise<Effect[]> => {
     const before = recorded.size > 0 ? await build(base) : undefined;
@@ -65,8 +65,7 @@ export const learnWhole: Learn = async (opened, stamping) => {
 const nothingExpected: Expected = { comparedCount: 0, missesIn: () => [] };
 
 function wantedOf({ migrations }: Opened, { after }: Stamping): readonly Migration[] {
-  const ids = new Set(after.map(migrationId));
-  return migrations.filter(({ id }) => ids.has(id));
+  return appliedAmong(migrations, after);
 }
 
 type Build = (migrations: readonly Migration[]) => Promise<Built>;

@@ -4,7 +4,7 @@ import { replay } from './replay.js';
 import type { Opened } from './run-call.js';
 import { withScratch } from './scratch.js';
 import type { Session } from './session/index.js';
-import { migrationId } from './source/index.js';
+import { appliedAmong } from './squashed.js';
 
 /** What the migrations make of an empty database. */
 export interface Replayed {
@@ -22,11 +22,10 @@ export async function buildReplayed(opened: Opened, upTo: 'applied' | 'head'): P
   const { call, session, history, migrations, tables } = opened;
   const schema = tables.schema ?? history.facts.schema ?? undefined;
   const ours = schema === undefined ? tables : inSchema(tables, schema);
-  const recorded = new Set((history.applied ?? []).map(migrationId));
   const look = async (built: Session) => await readBuilt(built, ours, call.config.timeouts.lockMs);
   return await withScratch({ call, session }, async (scratch) => {
     const run = async (wanted: typeof migrations) => await replay({ call, scratch, migrations: wanted, schema }, look);
-    const known = migrations.filter(({ id }) => recorded.has(id));
+    const known = appliedAmong(migrations, history.applied ?? []);
     if (upTo === 'applied') return same(await run(known));
     if (known.length === 0 || known.length === migrations.length) return same(await run(migrations));
     return { applied: await run(known), head: await run(migrations) };

@@ -3,7 +3,8 @@ import { isMigrationError, MigrationError } from './errors.js';
 import { replay } from './replay.js';
 import type { Opened } from './run-call.js';
 import { withScratch, type Scratch } from './scratch.js';
-import { migrationId, type Migration } from './source/index.js';
+import type { Migration } from './source/index.js';
+import { appliedAmong } from './squashed.js';
 import type { State } from './state.js';
 
 /** A database of our own with the schema of the real one, and no rows but those that its migrations write. */
@@ -28,8 +29,7 @@ export interface SchemaCopyRequest {
  */
 export async function withSchemaCopy<T>(request: SchemaCopyRequest, work: (copy: SchemaCopy) => Promise<T>): Promise<T> {
   const { opened, stamped } = request;
-  const standing = [...new Set([...request.state.applied.map(migrationId), ...stamped.map(({ id }) => id)])];
-  const migrations = opened.migrations.filter(({ id }) => standing.includes(id));
+  const migrations = appliedAmong(opened.migrations, [...request.state.applied, ...stamped.map(({ name }) => name)]);
   let why = whyNoReplay(request);
   if (why === undefined) {
     const replayed = await withScratch(opened, async ({ connection }) => {

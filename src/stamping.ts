@@ -1,6 +1,7 @@
 import { MigrationError } from './errors.js';
 import type { Target } from './plan.js';
 import { migrationId, recordedName, type Migration } from './source/index.js';
+import { recordedAmong, squashedIn } from './squashed.js';
 import { findRevision, type State } from './state.js';
 
 /** What a stamp does to the history, decided before anything is written. Names are as the history has them. */
@@ -38,8 +39,13 @@ export function planStamp(request: StampingRequest): Stamping {
   const { state, migrations } = request;
   if (request.history === 'must-be-empty') refuseHistory(state);
   if (request.history === 'must-be-sound') refuseUnsound(state);
-  const wanted = migrations.slice(0, countOf(request));
-  const ids = new Set(wanted.map(({ id }) => id));
+  const { standing, accounted } = squashedIn(migrations, state.applied);
+  const chosen = recordedAmong(migrations, countOf(request));
+  const wanted = chosen.filter(({ id }) => !standing.has(id));
+  const standFor = chosen
+    .filter(({ id }) => standing.has(id))
+    .flatMap(({ replaces = [] }) => replaces.filter(({ id }) => accounted.has(id)));
+  const ids = new Set([...wanted, ...standFor].map(({ id }) => id));
   const forms = formsOf(state.applied);
   const kept = [...forms].filter(([id]) => ids.has(id)).map(([, [name = '']]) => name);
   const recorded = wanted

@@ -4,6 +4,7 @@ import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
 import { digestOf, type JournalEntry } from './history/index.js';
 import { migrationId, type Migration } from './source/index.js';
+import { recordedAmong, squashedIn, type Squashed } from './squashed.js';
 
 /** The comparison of code and database: eight answers, each with its migrations, and the findings that the rules make of them. */
 export interface State extends Answers {
@@ -40,7 +41,8 @@ export function compare(compared: Compared): State {
   };
 }
 
-type Names = Pick<State, 'applied' | 'pending' | 'ahead' | 'missing' | 'outOfOrder' | 'duplicates'> & {
+type Names = Pick<State, 'applied' | 'pending' | 'ahead' | 'missing' | 'outOfOrder' | 'duplicates' | 'halfSquashed'> & {
+  readonly squashed: Squashed;
   readonly appliedIds: ReadonlySet<string>;
   readonly byId: ReadonlyMap<string, Migration>;
 };
@@ -51,13 +53,16 @@ function namesOf({ migrations, applied = [] }: Compared): Names {
   const ids = applied.map(migrationId);
   const appliedIds = new Set(ids);
   const newest = migrations.at(-1)?.id ?? '';
-  const unknown = applied.filter((name) => !byId.has(migrationId(name)));
-  const pending = migrations.filter(({ id }) => !appliedIds.has(id));
-  const lastApplied = Math.max(-1, ...ids.map((id) => order.get(id) ?? -1));
+  const squashed = squashedIn(migrations, applied);
+  const unknown = applied.filter((name) => !byId.has(migrationId(name)) && !squashed.accounted.has(migrationId(name)));
+  const pending = migrations.filter(({ id }) => !appliedIds.has(id) && !squashed.skipped.has(id));
+  const lastApplied = Math.max(-1, ...[...ids, ...squashed.standing].map((id) => order.get(id) ?? -1));
   const newestUnknown = unknown.map(migrationId).filter((id) => id > newest).length > 0;
   return {
     applied,
     byId,
+    squashed,
+    halfSquashed: squashed.lacking,
     appliedIds,
     pending,
     ahead: unknown.filter((name) => migrationId(name) > newest),
@@ -90,9 +95,10 @@ function isUnfinished({ migration, detail: { status, direction } }: JournalEntry
 }
 
 // Only checksums taken from the same extension are compared: .ts recorded and .js shipped is not an edit.
-function editedOf({ migrations }: Compared, { appliedIds }: Names, journal: readonly JournalEntry[]): string[] {
+function editedOf({ migrations }: Compared, { appliedIds, byId, squashed }: Names, journal: readonly JournalEntry[]): string[] {
   const recorded = new Map(journal.map((entry) => [migrationId(entry.migration), entry.detail.checksum]));
-  return migrations
+  const withoutFiles = [...squashed.accounted.values()].filter(({ id }) => !byId.has(id)); // a squash is of the text that it has squashed
+  return [...migrations, ...withoutFiles]
     .filter(({ id, checksum }) => {
       const before = recorded.get(id);
       return (
@@ -110,9 +116,10 @@ function extension(checksum: string): string {
   return checksum.slice(0, checksum.indexOf(':'));
 }
 
-function localDigest({ owner }: Compared, { applied, byId }: Names): string {
+function localDigest({ owner }: Compared, { applied, byId, squashed }: Names): string {
   const unknown = new Set(owner?.unknown);
-  return digestOf(applied, (name) => (unknown.has(name) ? undefined : byId.get(migrationId(name))?.checksum));
+  const checksumOf = (id: string) => (byId.get(id) ?? squashed.accounted.get(id))?.checksum;
+  return digestOf(applied, (name) => (unknown.has(name) ? undefined : checksumOf(migrationId(name))));
 }
 
 /**
@@ -121,7 +128,7 @@ function localDigest({ owner }: Compared, { applied, byId }: Names): string {
  */
 export function baselineOf({ baseline }: Pick<Config, 'baseline'>, state: State, migrations: readonly Migration[]): readonly Migration[] {
   if (baseline === undefined || state.applied.length > 0 || state.unmanaged.length === 0) return [];
-  return migrations.slice(0, migrations.indexOf(findRevision(baseline, migrations, 'baseline')) + 1);
+  return recordedAmong(migrations, migrations.indexOf(findRevision(baseline, migrations, 'baseline')) + 1);
 }
 
 /**

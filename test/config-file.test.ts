@@ -105,16 +105,17 @@ describe('paths of migrations in a file', () => {
 
   test('of the model too; a flag names another model, and what it is about stays', async () => {
     const directory = await makeDirectory({
-      'ensure-migrated.config.mjs': text({ schema: { files: ['a.ts', 'b.sql'], include: ['app'] } }),
+      'ensure-migrated.config.mjs': text({ schema: { files: ['a.ts', 'b.sql'], include: ['app'], snapshot: 's.lock' } }),
     });
     const here = (name: string) => path.join(directory, name);
     expect(resolveConfig({ ...(await load(directory)).options, mode: 'off' }).schema).toEqual({
       files: [here('a.ts'), here('b.sql')],
       include: ['app'],
       exclude: [],
+      snapshot: here('s.lock'),
     });
     const flagged = (await load(directory, { flags: { schema: '/c.sql', mode: 'off' } })).options;
-    expect(resolveConfig(flagged).schema).toEqual({ files: ['/c.sql'], include: ['app'], exclude: [] });
+    expect(resolveConfig(flagged).schema).toEqual({ files: ['/c.sql'], include: ['app'], exclude: [], snapshot: here('s.lock') });
     const short = (await optionsOf({ 'ensure-migrated.config.mjs': text({ schema: 'a.ts', mode: 'off' }) })).schema as string;
     expect(path.basename(short)).toBe('a.ts');
     expect(path.isAbsolute(short)).toBe(true);

@@ -31,7 +31,7 @@ const aDirectory = 'a path or a file URL of a directory';
 const source = { getMigrations: () => [], getMigrationName: () => '', getMigration: () => ({}) };
 const transaction = Object.assign(knexOf({ client: 'pg', connection: url }), { isTransaction: true });
 const knex = knexOf({ client: 'pg', connection: url });
-const unfinished = 'rules.history-unfinished: expected "error" without exceptions, since a half-applied migration needs a decision';
+const unfinished = 'rules.history-unfinished: expected "error" without exceptions, since going on would be a guess';
 
 describe('a problem is told with its path, what is expected and what was given', () => {
   test.each<[unknown, string]>([
@@ -114,6 +114,7 @@ describe('a problem is told with its path, what is expected and what was given',
       { rules: { blockers: { level: 'warn', except: 'a' } } },
       'rules.blockers.except: expected a list of texts that are not empty; got "a"',
     ],
+    [{ schema: {} }, 'schema: expected the files of the model, or a snapshot; got none'],
     [{ rules: { 'history-unfinished': 'warn' } }, `${unfinished}; got "warn"`],
     [{ rules: { 'history-unfinished': { level: 'error', except: ['a'] } } }, `${unfinished}; got an object`],
     [{ checks: {} }, 'checks: expected a list of { name, run }; got an object'],

@@ -20,6 +20,8 @@ export interface Change {
   readonly commits: boolean;
   /** Rows, or what is in a column of them, are gone for good. */
   readonly loses: boolean;
+  /** A column without a value in the rows that are there, which somebody has to fill before this runs. */
+  readonly toFill?: string | undefined;
 }
 
 /** A schema as the differ has read it. */

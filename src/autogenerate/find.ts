@@ -6,6 +6,7 @@ import { openScratch, type Scratch } from '../scratch.js';
 import type { Session, Wire } from '../session/index.js';
 import type { Workplace } from '../workplace.js';
 import { judgeConversions } from './conversions.js';
+import { tablesOf } from './cuts.js';
 import type { Change, Differ, Read, Scope } from './differ.js';
 import type { Rename } from './renames.js';
 import { chooseRenames, findRenames, renderRenames } from './renames.js';
@@ -77,6 +78,12 @@ interface Ground extends Omit<Way, 'steps'>, Pick<Search, 'place' | 'differ'> {
   readonly real: Wire;
 }
 
+interface Taken {
+  readonly step: NamedStep;
+  /** What it has led to, where that was read. */
+  readonly after: Read | undefined;
+}
+
 class Walk {
   constructor(private readonly ground: Ground) {}
 
@@ -85,12 +92,14 @@ class Walk {
     const possible = findRenames(live.schema, this.ground.desired.schema);
     const renames = renderRenames(await decide(possible, decisions), { live: live.schema, desired: this.ground.desired.schema });
     for (const sql of renames.up) await this.send(sql);
-    let before = await differ.read(real);
-    const changes = judgeConversions(differ.diff({ live: before, desired }, this.scope, 'concurrently'), live.schema.lines);
+    const start = await differ.read(real);
+    const changes = judgeConversions(differ.diff({ live: start, desired }, this.scope, 'concurrently'), live.schema.lines);
     refuseLoss(changes, possible, decisions);
     const steps: NamedStep[] = [];
-    for (const group of divide(changes, live.schema.lines)) {
-      const { step, after } = await this.step(group, before);
+    let before: Read | undefined = start;
+    const tables = this.ground.place.call.config.rules['multiple-table-locks'].level === 'off' ? 'together' : 'apart';
+    for (const group of divide(changes, { live: live.schema.lines, tables })) {
+      const { step, after }: Taken = group.down === 'computed' ? await this.step(group, before) : await this.knownStep(group, group.down);
       steps.push(step);
       before = after;
     }
@@ -102,16 +111,28 @@ class Walk {
     return { coverage: call.config.schema ?? { include: [], exclude: [] }, tables, schema };
   }
 
-  private async step({ changes, transaction, what, down }: Group, before: Read): Promise<{ step: NamedStep; after: Read }> {
+  private async step(group: Group, known: Read | undefined): Promise<Taken> {
     const { differ, real } = this.ground;
+    const { what, transaction } = group;
+    const before = known ?? (await differ.read(real));
+    const up = await this.run(group);
+    const after = await differ.read(real);
+    const back = differ.diff({ live: after, desired: before }, this.scope, transaction ? 'plain' : 'concurrently');
+    return { step: { what, transaction, up, down: back.map((change) => backOf(change, transaction)) }, after };
+  }
+
+  // Where it leads to is read only if the next step asks.
+  private async knownStep(group: Group, back: readonly string[]): Promise<Taken> {
+    const { what, transaction } = group;
+    const down = back.map((sql): Statement => ({ sql, loses: false }));
+    return { step: { what, transaction, up: await this.run(group), down }, after: undefined };
+  }
+
+  private async run({ changes, transaction }: Group): Promise<Statement[]> {
     if (transaction) await this.send('begin');
     for (const { sql } of changes) await this.send(sql);
     if (transaction) await this.send('commit');
-    const after = await differ.read(real);
-    const back =
-      down === 'nothing' ? [] : differ.diff({ live: after, desired: before }, this.scope, transaction ? 'plain' : 'concurrently');
-    const step = { what, transaction, up: changes.map(statementOf), down: back.map((change) => backOf(change, transaction)) };
-    return { step, after };
+    return changes.map(statementOf);
   }
 
   private async send(sql: string): Promise<void> {
@@ -126,8 +147,8 @@ class Walk {
   }
 }
 
-function statementOf({ sql, loses }: Change): Statement {
-  return { sql, loses };
+function statementOf({ sql, loses, toFill }: Change): Statement {
+  return { sql, loses, toFill };
 }
 
 // To take something back destroys what it made; that is what down means, and needs no warning.
@@ -159,6 +180,7 @@ function withRenames(steps: readonly NamedStep[], { up, down }: ReturnType<typeo
   if (up.length === 0) return [...steps];
   const plain = (sql: string): Statement => ({ sql, loses: false });
   const [first, ...others] = steps;
-  if (first?.transaction !== true) return [{ what: undefined, transaction: true, up: up.map(plain), down: down.map(plain) }, ...steps];
+  if (first?.transaction !== true || tablesOf([...up.map(plain), ...first.up]).length > 1)
+    return [{ what: undefined, transaction: true, up: up.map(plain), down: down.map(plain) }, ...steps];
   return [{ ...first, up: [...up.map(plain), ...first.up], down: [...first.down, ...down.map(plain)] }, ...others];
 }

@@ -7,6 +7,7 @@ import type { Workplace } from '../workplace.js';
 import { loadDiffer } from './differ.js';
 import { findWay, type Decisions, type NamedStep } from './find.js';
 import { proveFiles } from './gate.js';
+import { noteFindings } from './judge.js';
 import { renderStep } from './render.js';
 
 export type { Rename } from './renames.js';
@@ -17,7 +18,7 @@ export interface GenerateRequest extends Omit<RevisionOptions, 'body' | 'stub'>,
 export interface Generated {
   /** In the order in which they run; none where nothing differs. */
   readonly migrations: readonly Pick<Revision, 'name' | 'files'>[];
-  /** Warnings. */
+  /** Of the message, and what the lint has against the files, each with the migration that it is about: they are written all the same. */
   readonly findings: readonly Finding[];
 }
 
@@ -31,15 +32,31 @@ export async function generate(place: Workplace, request: GenerateRequest): Prom
   const way = await findWay({ place, files, differ: await loadDiffer() }, request);
   if (way === undefined) return Object.freeze({ migrations: Object.freeze([]), findings: Object.freeze([]) });
   const written: Revision[] = [];
+  const findings: Finding[] = [];
   try {
-    for (const step of way.steps) written.push(await write(place, request, step));
-    await proveFiles(place, way, written.length);
+    for (const step of way.steps) {
+      const revision = await write(place, request, step);
+      written.push(revision);
+      findings.push(...fillsOf(step, revision));
+    }
+    const linted = await proveFiles(place, way, written);
+    for (const revision of written) findings.push(...(await noteFindings(revision, linted)));
   } catch (error) {
     for (const file of written.flatMap((each) => each.files)) await rm(file, { force: true });
     throw error;
   }
   const migrations = written.map(({ name, files: paths }) => Object.freeze({ name, files: paths }));
-  return Object.freeze({ migrations: Object.freeze(migrations), findings: Object.freeze(written[0]?.findings ?? []) });
+  return Object.freeze({ migrations: Object.freeze(migrations), findings: Object.freeze([...(written[0]?.findings ?? []), ...findings]) });
+}
+
+// What no scratch database shows: it has no rows.
+function fillsOf({ up }: NamedStep, { name, files: [file = ''] }: Revision): Finding[] {
+  return up.flatMap(({ toFill }) => {
+    if (toFill === undefined) return [];
+    const message = `the new column ${toFill} is to be NOT NULL and has no default: the rows that are there have no value`;
+    const remedy = 'Fill it before this migration runs, in batches and from the code too, or give the column a default in the model.';
+    return [{ code: 'autogenerate-fill', level: 'warn', message, remedy, at: { migration: name, file } }];
+  });
 }
 
 async function write({ call, schema }: Workplace, { message, extension, directory }: GenerateRequest, step: NamedStep): Promise<Revision> {

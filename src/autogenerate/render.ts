@@ -6,6 +6,8 @@ export interface Statement {
   readonly sql: string;
   /** It destroys rows, or what is in a column of them. */
   readonly loses: boolean;
+  /** A column that somebody has to fill first. */
+  readonly toFill?: string | undefined;
 }
 
 /** One migration: what it does, and what takes it back. */
@@ -57,8 +59,8 @@ const heads: Readonly<Record<ModulePlace['format'], (name: string) => string>> =
 
 function functionText(name: 'up' | 'down', statements: readonly Statement[], { format, schema }: ModulePlace): string {
   const { serials, left } = withoutSequences(statements);
-  const lines = left.flatMap(({ sql, loses }) => [
-    ...(loses ? [lossComment('//')] : []),
+  const lines = left.flatMap(({ sql, ...statement }) => [
+    ...notesOf(statement).map((note) => `// ${note}`),
     ...(buildCalls(sql, { schema }, serials) ?? raw(sql)),
   ]);
   const body = lines.length === 0 ? [nothing('//')] : lines;
@@ -67,8 +69,11 @@ function functionText(name: 'up' | 'down', statements: readonly Statement[], { f
   return [unused, ...body.map((line) => (line === '' ? line : `  ${line}`)), '}'].join('\n');
 }
 
-function lossComment(sign: '//' | '--'): string {
-  return `${sign} Data loss: what is stored there is gone for good.`;
+function notesOf({ loses, toFill }: Omit<Statement, 'sql'>): string[] {
+  return [
+    ...(loses ? ['Data loss: what is stored there is gone for good.'] : []),
+    ...(toFill === undefined ? [] : [`Fill ${toFill} first, in batches: this fails as long as a row has no value.`]),
+  ];
 }
 
 function nothing(sign: '//' | '--'): string {
@@ -119,5 +124,12 @@ function sqlDownText({ down }: Step, title: string): string {
 
 function scriptOf(statements: readonly Statement[]): string {
   if (statements.length === 0) return `${nothing('--')}\n`;
-  return statements.map(({ sql, loses }) => `\n${loses ? `${lossComment('--')}\n` : ''}${sql.trimEnd()};\n`).join('');
+  return statements
+    .map(
+      ({ sql, ...statement }) =>
+        `\n${notesOf(statement)
+          .map((note) => `-- ${note}\n`)
+          .join('')}${sql.trimEnd()};\n`,
+    )
+    .join('');
 }

@@ -3,11 +3,17 @@ import type { Screen } from './screen.js';
 import { findingText, here } from './text.js';
 
 /** Whether the corners agree, and where they do not. */
-export function checkedText({ ok, findings, database, pending }: Checked, screen: Screen): string {
+export function checkedText({ ok, findings, compared, database, pending }: Checked, screen: Screen): string {
   const verdict = ok ? screen.style('green', 'agree') : screen.style('red', 'do not agree');
-  const corners = database === undefined ? 'Model and migrations' : `Model, migrations and the database "${database}"`;
+  const corners = compared.map((corner) => (corner === 'database' ? `the database "${database ?? ''}"` : corner));
+  const last = corners.length > 1 ? ` and ${corners.at(-1) ?? ''}` : '';
+  const named = `${corners.slice(0, Math.max(corners.length - 1, 1)).join(', ')}${last}`;
   const behind = pending.length === 0 ? [] : [`The database is compared up to where it stands: ${pending.length} pending.`];
-  return [`${corners} ${verdict}.`, ...behind, ...findings.map((finding) => findingText(finding, screen))].join('\n');
+  return [
+    `${named[0]?.toUpperCase() ?? ''}${named.slice(1)} ${verdict}.`,
+    ...behind,
+    ...findings.map((finding) => findingText(finding, screen)),
+  ].join('\n');
 }
 
 /** What create-all has made and recorded. */
@@ -18,11 +24,16 @@ export function createdText({ created, database, recorded }: Created): string {
   return [what, ...(recorded.length > 0 ? [`Recorded: ${recorded.join(', ')}`] : [])].join('\n');
 }
 
-/** The files that were generated, in the order in which they run. */
+/** The files that were generated, in the order in which they run, each with what the lint has against it. */
 export function generatedText({ migrations, findings }: Generated, screen: Screen): string {
   if (migrations.length === 0) return 'Nothing to write: the migrations make what the model declares.';
-  const files = migrations.flatMap((migration) => migration.files);
-  return [...files.map((file) => `Wrote ${here(file)}`), ...findings.map((finding) => findingText(finding, screen))].join('\n');
+  const told = (migration?: string) =>
+    findings.filter(({ at }) => at?.migration === migration).map((finding) => findingText(finding, screen));
+  const written = migrations.flatMap(({ name, files }) => [
+    ...files.map((file) => `Wrote ${here(file)}`),
+    ...told(name).map((text) => text.replace(/^/gm, '  ')),
+  ]);
+  return [...written, ...told()].join('\n');
 }
 
 export function renameQuestion({ kind, from, to }: Rename): string {

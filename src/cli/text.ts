@@ -8,6 +8,7 @@ import type {
   Preflight,
   RestoreResult,
   Revision,
+  SquashResult,
   Stamped,
   Status,
 } from '../commands/index.js';
@@ -59,6 +60,18 @@ export function restoredText({ database, revision, file }: RestoreResult): strin
 /** What adopting a database has written and recorded. */
 export function baselinedText({ file, ...stamped }: Baselined, screen: Screen): string {
   return [...(file === undefined ? [] : [`Wrote ${here(file)}`]), stampedText(stamped, screen)].join('\n');
+}
+
+/** The file that was written, and what it stands for. */
+export function squashText({ name, files, replaced, removed, removable, comparedCount }: SquashResult): string {
+  return [
+    ...files.map((file) => `Wrote ${here(file)}`),
+    `Proved: ${name} makes the ${comparedCount} objects that these ${replaced.length} make: ${replaced[0] ?? ''} to ${replaced.at(-1) ?? ''}.`,
+    ...removed.map((file) => `Removed ${here(file)}`),
+    ...(removable.length > 0
+      ? ['Once every database has them all, these can be removed:', ...removable.map((file) => `  ${here(file)}`)]
+      : []),
+  ].join('\n');
 }
 
 /** The history before and after a stamp, and what the database said to it. */

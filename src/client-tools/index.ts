@@ -48,16 +48,21 @@ export interface SchemaDump {
   readonly source: Connect;
   /** As server_version_num. */
   readonly serverVersion: number;
-  /** Beside --schema-only: `--no-owner`, `--schema=...`. */
+  /** Beside what says of the rows: `--no-owner`, `--schema=...`. */
   readonly args?: readonly string[];
+  /** `left out` (the default), or `as inserts`. */
+  readonly rows?: 'left out' | 'as inserts' | undefined;
 }
 
-/** The schema of a database as SQL, by `pg_dump --schema-only`. Reads only. Throws {@link ToolError}, also when pg_dump is older than the server. */
-export async function dumpSchema({ call, source, serverVersion, args = [] }: SchemaDump): Promise<string> {
+/** The schema of a database as SQL, by pg_dump, with its rows where they are wanted. Reads only. Throws {@link ToolError}, also when pg_dump is older than the server. */
+export async function dumpSchema({ call, source, serverVersion, args = [], rows = 'left out' }: SchemaDump): Promise<string> {
   const tool = await findDump(call, serverVersion);
   const waiting = `--lock-wait-timeout=${call.config.timeouts.lockMs}`;
-  return withoutRestriction(await runTool({ call, tool, source, args: ['--schema-only', '--no-password', waiting, ...args] }));
+  return withoutRestriction(await runTool({ call, tool, source, args: [...rowArgs[rows], '--no-password', waiting, ...args] }));
 }
+
+// Large objects are no table's rows.
+const rowArgs = { 'left out': ['--schema-only'], 'as inserts': ['--inserts', '--no-blobs'] } as const;
 
 // Two commands of psql around the script, with a random word, since the minor releases of August 2025: no server knows them.
 function withoutRestriction(script: string): string {

@@ -18,6 +18,8 @@ export interface HistoryEntry {
   /** `missing`: applied, but not among the files and older than the newest of them; `ahead`: newer than those. */
   readonly status: 'applied' | 'pending' | 'missing' | 'ahead' | 'unfinished';
   readonly inCode: boolean;
+  /** The squash that stands for it in the code. */
+  readonly replacedBy: string | undefined;
   /** When it was applied. */
   readonly at: Date | undefined;
   /** Undefined also for what was recorded without being run (`how` is `stamped` then). */
@@ -43,15 +45,23 @@ export async function history(options: Options, { from, to }: HistoryOptions = {
     const state = await readState({ ...opened, resumable: () => Promise.resolve(new Set()) });
     const rows = seen.applied === undefined ? [] : await readApplied(session, tables, seen.journal);
     const byId = new Map(opened.migrations.map((migration) => [migration.id, migration]));
+    const squashes = new Map(opened.migrations.flatMap(({ name, replaces = [] }) => replaces.map(({ id }) => [id, name] as const)));
     const entries = [
-      ...rows.map((row) => appliedEntry(row, state, byId.get(migrationId(row.name)))),
+      ...rows.map((row) =>
+        appliedEntry(row, state, { own: byId.get(migrationId(row.name)), replacedBy: squashes.get(migrationId(row.name)) }),
+      ),
       ...state.pending.map(({ name }) => pendingEntry(name, state)),
     ];
     return Object.freeze(between(entries, from, to));
   });
 }
 
-function appliedEntry({ name, batch, at, entry }: AppliedRow, state: State, own: Migration | undefined): HistoryEntry {
+interface InCode {
+  readonly own: Migration | undefined;
+  readonly replacedBy: string | undefined;
+}
+
+function appliedEntry({ name, batch, at, entry }: AppliedRow, state: State, { own, replacedBy }: InCode): HistoryEntry {
   const { application, version, environment, host, durationMs, checksum, breaking } = entry?.detail ?? {};
   const compared = checksum !== undefined && own?.checksum !== undefined;
   const wasRun = durationMs !== undefined; // a repair keeps what the journal says of the run
@@ -65,6 +75,7 @@ function appliedEntry({ name, batch, at, entry }: AppliedRow, state: State, own:
           ? 'unfinished'
           : 'applied',
     inCode: own !== undefined,
+    replacedBy,
     at: at ?? undefined,
     batch: batch ?? undefined,
     how: wasRun ? 'run' : batch === null ? 'stamped' : 'knex',
@@ -85,6 +96,7 @@ function pendingEntry(name: string, state: State): HistoryEntry {
     name,
     status,
     inCode: true,
+    replacedBy: undefined,
     ...nothing,
     environment: undefined,
     host: undefined,

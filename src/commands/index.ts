@@ -16,6 +16,7 @@ export { repair, type RepairAction, repairActions, type Repaired, type RepairOpt
 export { restore, type RestoreOptions, type RestoreResult } from './restore.js';
 export { revision } from './revision.js';
 export { script, type Script, type ScriptedMigration, type ScriptOptions } from './script.js';
+export { squash, type SquashOptions } from './squash.js';
 export { stamp, type StampOptions } from './stamp.js';
 export { status, type MendableFinding, type Status } from './status.js';
 export { upgrade, type UpgradeOptions } from './upgrade.js';
@@ -27,6 +28,7 @@ export type { Target } from '../plan.js';
 export type { Proof } from '../proof.js';
 export type { HistoryRow, Locks, OnRecord, RepairQuestion } from '../repair/index.js';
 export type { Revision, RevisionOptions } from '../revision/index.js';
+export type { SquashResult } from '../squash/index.js';
 export type { Stamped } from '../stamp.js';
 export type { TracedLock, TracedMigration, TracedStatement } from '../trace/index.js';
 export type { Trace, TraceFailure } from '../traced-steps.js';

@@ -25,6 +25,7 @@ export interface Status {
   readonly pending: readonly string[];
   readonly ahead: readonly string[];
   readonly missing: readonly string[];
+  readonly halfSquashed: readonly string[];
   readonly edited: readonly string[];
   readonly outOfOrder: readonly string[];
   readonly unfinished: readonly string[];
@@ -79,11 +80,12 @@ async function readRun({ session, tables, history }: Opened): Promise<{ history:
   return { history: { ...again, owner: { ...owner, state: 'failed', errorCode: 'EM_LOST_SESSION' } }, lock };
 }
 
-function namesOf({ pending, ahead, missing, edited, outOfOrder, unfinished, duplicates, unmanaged }: State) {
+function namesOf({ pending, ahead, missing, halfSquashed, edited, outOfOrder, unfinished, duplicates, unmanaged }: State) {
   return {
     pending: pending.map(({ name }) => name),
     ahead,
     missing,
+    halfSquashed,
     edited,
     outOfOrder,
     unfinished: unfinished.map(({ migration }) => migration),

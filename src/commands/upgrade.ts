@@ -1,9 +1,10 @@
 import type { Options } from '../config/index.js';
 import { migrateUnderLock } from '../migrate.js';
-import { nothingToDo, type Outcome } from '../outcome.js';
+import { nothingToDo, withFindings, type Outcome } from '../outcome.js';
 import type { Target } from '../plan.js';
 import { readState } from '../read-state.js';
 import { openDatabase, runCall } from '../run-call.js';
+import { refreshSnapshot } from '../snapshot.js';
 
 export interface UpgradeOptions {
   /** Default `head`. */
@@ -13,12 +14,14 @@ export interface UpgradeOptions {
 /**
  * Applies what is pending up to the target, as a boot does up to head: the same lock, checks, plan and journal. At head already it costs one
  * connection and one round trip, takes no lock and writes nothing. Throws EM_PLAN_REFUSED for a target that is not ahead, and all that
- * `ensureMigrated` throws.
+ * `ensureMigrated` throws. Where `schema.snapshot` is there, and not in production, it is written anew once something was applied.
  */
 export async function upgrade(options: Options, { target = 'head' }: UpgradeOptions = {}): Promise<Outcome> {
   return await runCall({ ...options, mode: 'apply' }, async (call) => {
     await using opened = await openDatabase(call);
     const state = await readState(opened);
-    return target === 'head' && state.inSync ? nothingToDo(call, state) : await migrateUnderLock(opened, target);
+    if (target === 'head' && state.inSync) return nothingToDo(call, state);
+    const outcome = await migrateUnderLock(opened, target);
+    return outcome.applied.length === 0 ? outcome : withFindings(outcome, await refreshSnapshot(opened));
   });
 }

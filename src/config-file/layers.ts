@@ -48,7 +48,7 @@ function overMigrations(file: Migrations, flag: Migrations): Migrations {
 // Whoever names another model still means the part of the database that the project's own is about.
 function overSchema(file: Options['schema'], flag: Options['schema']): Options['schema'] {
   const isKeyed = isObject(file) && !(file instanceof URL);
-  return isKeyed && !(isObject(flag) && !(flag instanceof URL)) ? ({ ...file, files: flag } as Options['schema']) : flag;
+  return isKeyed && !(isObject(flag) && !(flag instanceof URL)) ? { ...file, files: flag } : flag;
 }
 
 function asKeys(migrations: Migrations): Record<string, unknown> {

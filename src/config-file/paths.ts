@@ -21,9 +21,12 @@ export function anchorMigrations({ migrations, knex }: Options, base: string): O
 
 /** The option `schema` of a file with its relative paths made absolute from the file's directory. */
 export function anchorSchema({ schema }: Options, base: string): Options['schema'] {
-  const files = isObject(schema) && !(schema instanceof URL) ? (schema as { files?: unknown }).files : schema;
-  const anchored = anchorPath(files, base);
-  return files === schema ? (anchored as Options['schema']) : ({ ...(schema as object), files: anchored } as Options['schema']);
+  if (!isObject(schema) || schema instanceof URL) return anchorPath(schema, base) as Options['schema'];
+  const anchored = Object.entries(schema).map(([key, value]) => [
+    key,
+    key === 'files' || key === 'snapshot' ? anchorPath(value, base) : value,
+  ]);
+  return Object.fromEntries(anchored) as Options['schema'];
 }
 
 function anchorPath(value: unknown, base: string): unknown {

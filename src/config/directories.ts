@@ -12,6 +12,11 @@ export function readFiles(value: unknown, place: Place): readonly string[] | und
   return readPaths(value, place, 'file');
 }
 
+/** The same of one file. */
+export function readFile(value: unknown, place: Place): string | undefined {
+  return readPath(value, place, 'file');
+}
+
 type Kind = 'directory' | 'file';
 
 function readPaths(value: unknown, place: Place, kind: Kind): readonly string[] | undefined {

@@ -61,7 +61,8 @@ export interface Options {
   readonly migrations?: string | URL | readonly (string | URL)[] | MigrationsInput | undefined;
   /**
    * The model: a module with a default function `(knex) => schema-builder calls`, a .sql file, or a list of both. What create-all, check and
-   * autogenerate work from; a boot does not read it. As an object it may say what of a database it is about: `{ files, include, exclude }`.
+   * autogenerate work from; a boot does not read it. As an object it may say what of a database it is about: `{ files, include, exclude }`; `snapshot`
+   * names a file in which the schema after the last migration is written down for review.
    */
   readonly schema?: SchemaInput | undefined;
   /** The migration up to which a database with tables and no history is taken as migrated. Recorded under the lock, nothing is run. */

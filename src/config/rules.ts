@@ -20,6 +20,11 @@ export const ruleTable = {
     sentence: 'The database has newer migrations than this code; passes when each of them is marked compatible.',
   },
   'history-missing': { level: 'error', sentence: 'An applied migration is not in the code, and newer ones are.' },
+  'history-half-squashed': {
+    level: 'error',
+    fixed: true,
+    sentence: 'Of what a squash replaces a part is applied here, and the files of the rest are gone.',
+  },
   'history-edited': { level: 'error', sentence: 'The file of an applied migration has changed since.' },
   'history-unfinished': {
     level: 'error',
@@ -87,7 +92,7 @@ function readRule(name: Rule, value: unknown, place: Place): RuleSetting {
   const row: RuleRow = ruleTable[name];
   const { level = row.level, except = Object.freeze([]) } = readGiven(value, place);
   const isSofter = level !== 'error' || except.length > 0;
-  if (row.fixed && isSofter) refuse(place, '"error" without exceptions, since a half-applied migration needs a decision', shown(value));
+  if (row.fixed && isSofter) refuse(place, '"error" without exceptions, since going on would be a guess', shown(value));
   return Object.freeze({ level, except });
 }
 

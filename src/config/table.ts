@@ -41,7 +41,7 @@ export const optionTable = {
   },
   schema: {
     sentence:
-      'The model, for create-all, check and autogenerate: a module with a default function `(knex) => ...`, a .sql file, a list of both, or `{ files, include, exclude }`.',
+      'The model, for create-all, check and autogenerate: a module with a default function `(knex) => ...`, a .sql file, a list of both, or `{ files, include, exclude, snapshot }`.',
     read: readSchemaSource,
   },
   baseline: { sentence: 'For a database with tables and no history: the migration up to which to record without running.', read: text },

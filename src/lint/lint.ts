@@ -1,7 +1,7 @@
 import type { Config } from '../config/index.js';
 import type { Finding } from '../finding.js';
 import { migrationId } from '../source/index.js';
-import { KnownFacts, type Query } from './catalog/index.js';
+import { KnownFacts, type Query, type Sizes } from './catalog/index.js';
 import { Judge, type ForeseenEffect, type LintConfig, type Verdict } from './judge.js';
 import type { JudgedStep, Statement } from './rule.js';
 import { readStatements, type Unread } from './statement.js';
@@ -24,6 +24,8 @@ export interface LintRequest {
   readonly config: LintConfig;
   /** Asks the database; without it the text alone is judged, and findings say what could not be. */
   readonly query: Query | undefined;
+  /** Default: `measured`. */
+  readonly sizes?: Sizes | undefined;
   readonly steps: readonly LintStep[];
   /** `together`: one boot runs all of them, so that what one has made nobody uses before the last has ended. `apart`: any of them may be released alone. */
   readonly released: 'together' | 'apart';
@@ -58,9 +60,9 @@ export interface Lint {
  * Judges migrations by their statements before any of them runs. Asks the database once, in one query, about all that they name; writes nothing.
  * Those before `lint.from` are taken as they are: they only tell what comes after.
  */
-export async function lintSteps({ config, query, steps, released, transaction }: LintRequest): Promise<Lint> {
+export async function lintSteps({ config, query, sizes, steps, released, transaction }: LintRequest): Promise<Lint> {
   const read = await Promise.all(steps.map(readStep));
-  const known = new KnownFacts(query);
+  const known = new KnownFacts(query, sizes);
   await known.learn(read.flatMap(({ step }) => step.actions));
   const judge = new Judge({ config, known, released });
   const foreseen: Lint['foreseen'][number][] = [];

@@ -2,7 +2,7 @@ import type { LintRule } from '../config/index.js';
 import { blocksReads, blocksWrites, type LockMode } from '../lock-mode.js';
 import { identifier, withoutLeadingComments } from '../sql.js';
 import type { Name } from './actions/index.js';
-import type { Relation } from './catalog/index.js';
+import { unknownRows, type Relation } from './catalog/index.js';
 import type { TableEffect, Work } from './effects/index.js';
 import type { JudgedStep } from './rule.js';
 
@@ -13,7 +13,7 @@ export function nameWords({ schema, name }: Pick<Relation, 'schema' | 'name'>): 
 
 /** `"orders" (41 GB, about 5,000,000 rows)`: the size where it is known. */
 export function tableWords(relation: Relation): string {
-  if (relation.state !== 'old') return nameWords(relation);
+  if (relation.state !== 'old' || relation.rows === unknownRows) return nameWords(relation);
   return `${nameWords(relation)} (${bytesWords(relation.bytes)}, about ${rowsWords(relation.rows)} rows)`;
 }
 

@@ -18,7 +18,7 @@ export interface ModelFile {
  * EM_CONFIG_INVALID where none is named, EM_MODEL_INVALID and EM_TYPESCRIPT_UNSUPPORTED.
  */
 export async function loadModel(source: SchemaSource | undefined): Promise<readonly ModelFile[]> {
-  if (source === undefined) {
+  if (source === undefined || source.files.length === 0) {
     const remedy = 'Name the model: --schema schema.ts, or the option `schema` of the configuration file.';
     throw new MigrationError('EM_CONFIG_INVALID', 'the option `schema` does not say where the model is.', { remedy });
   }

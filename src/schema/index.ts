@@ -1,4 +1,5 @@
 export { diffSchema, renderChange, type Change } from './diff.js';
 export { compressLines, expandLines, fingerprint, isSameSchema, type Fingerprint } from './fingerprint.js';
 export { mendOf } from './mend.js';
+export { compareSnapshots, renderSnapshot, type Snapshotted } from './snapshot.js';
 export { readSchema, type Line, type Query, type Schema, type SchemaOptions } from './inspect.js';

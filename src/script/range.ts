@@ -1,5 +1,6 @@
 import { MigrationError } from '../errors.js';
 import type { Migration } from '../source/index.js';
+import { recordedAmong } from '../squashed.js';
 import { findRevision } from '../state.js';
 
 /** From where to where a script leads. */
@@ -20,9 +21,11 @@ export interface Range {
 export function selectRange(range: string | undefined, migrations: readonly Migration[]): Range {
   const [from, to] = sidesOf(range ?? '', migrations);
   if (from === to) throw refused(`the range '${range ?? ''}' ends where it starts`);
-  const [standing, left] = [migrations.slice(0, from), migrations.slice(0, to)];
-  if (from < to) return { direction: 'up', standing, migrations: migrations.slice(from, to), left };
-  return { direction: 'down', standing, migrations: migrations.slice(to, from).reverse(), left };
+  const [standing, left] = [recordedAmong(migrations, from), recordedAmong(migrations, to)];
+  const added = (one: readonly Migration[], other: readonly Migration[]) => one.filter((each) => !other.includes(each));
+  refuseInside(range ?? '', from < to ? [standing, left] : [left, standing]);
+  if (from < to) return { direction: 'up', standing, migrations: added(left, standing), left };
+  return { direction: 'down', standing, migrations: added(standing, left).reverse(), left };
 }
 
 function sidesOf(range: string, migrations: readonly Migration[]): [from: number, to: number] {
@@ -30,6 +33,12 @@ function sidesOf(range: string, migrations: readonly Migration[]): [from: number
   if (sides.length > 2) throw refused(`'${range}' is no range`);
   const [from = '', to = ''] = sides.length === 2 ? sides : ['', range];
   return [countAt(from || 'base', migrations), countAt(to || 'head', migrations)];
+}
+
+// From inside of what a squash replaces no way leads past it: where it has run there was no inside.
+function refuseInside(range: string, [less, more]: readonly [readonly Migration[], readonly Migration[]]): void {
+  if (less.every((each) => more.includes(each))) return;
+  throw refused(`the range '${range}' starts or ends inside of what a squash replaces`);
 }
 
 // How many migrations are applied there.

@@ -38,6 +38,18 @@ export interface Listed {
   readonly file: string | undefined;
   /** `<extension>:<sha256>` of the normalised source, or `module:<value>`; undefined where nothing can be known. */
   readonly checksum: string | undefined;
+  /** Of a squash: the migrations that it stands for, in their order. */
+  readonly replaces?: readonly Replaced[] | undefined;
+}
+
+/** A migration that a squash stands for, as its leading comments have it. */
+export interface Replaced {
+  readonly name: string;
+  readonly id: string;
+  /** Of the file that was squashed. */
+  readonly checksum: string | undefined;
+  /** `all above`: it is a squash itself, and stands for all that are named before it. */
+  readonly standsFor: 'itself' | 'all above';
 }
 
 /** One migration as listed: nothing of it has been imported or run. */
@@ -77,8 +89,8 @@ export function extensionOf(name: string): string {
 /** Makes a listed migration of what is known and of a way to load it; loads once, and keeps a failure too. */
 export function migrationOf(listed: Listed, load: () => Promise<LoadedMigration>): Migration {
   let loading: Promise<LoadedMigration> | undefined;
-  const { name, id, file, checksum } = listed;
-  return { name, id, file, checksum, load: () => (loading ??= load()) };
+  const { name, id, file, checksum, replaces } = listed;
+  return { name, id, file, checksum, replaces, load: () => (loading ??= load()) };
 }
 
 /**
@@ -108,4 +120,25 @@ export function placeInStack(stack: string, file: string): string {
   const frame = stack.split('\n').find((line) => line.includes(file));
   const line = frame && /:(\d+):\d+\)?$/.exec(frame)?.[1];
   return line ? `${file}:${line}` : file;
+}
+
+const leadingComments = /^(?:\s*(?:--|\/\/)[^\n]*(?:\n|$))+/;
+const replacesLine = /^\s*(?:--|\/\/)\s*replaces\s*:\s*(\S.*?)(?:\s+(\w+:[0-9a-f]{64}))?(\s+\(and all above\))?\s*$/gm;
+
+/** Reads `-- replaces: <name> <checksum>`, one to a line, from the leading comments of a file. Pure. */
+export function replacesIn(text: string): readonly Replaced[] | undefined {
+  if (!text.includes('replaces')) return undefined; // nearly every file: then no expression is tried
+  const lines = [...(leadingComments.exec(text)?.[0] ?? '').matchAll(replacesLine)];
+  if (lines.length === 0) return undefined;
+  return lines.map(([, name = '', checksum, above]) => ({
+    name,
+    id: migrationId(name),
+    checksum,
+    standsFor: above ? 'all above' : 'itself',
+  }));
+}
+
+/** Writes such a line. */
+export function renderReplaced({ name, checksum, standsFor }: Replaced): string {
+  return ['-- replaces:', name, ...(checksum ? [checksum] : []), ...(standsFor === 'all above' ? ['(and all above)'] : [])].join(' ');
 }

@@ -244,6 +244,85 @@ export const oneWay: readonly Feature[] = [
   ),
 ];
 
+// What goes is gone, what is converted is written anew, and what an expression has made is made again. A key that takes the place of another of its
+// name does so in one transaction. (An enum gets a value in the same run, which has to be committed before the policy is made.)
+const known: Readonly<Record<'before' | 'after', Readonly<Record<string, readonly string[]>>>> = {
+  after: {
+    'add-column-stored-generated': ['a generated column', 'another expression of a generated column'],
+    'add-column-volatile-default': ['a column with a volatile default'],
+    'add-exclusion-constraint': ['an exclusion'],
+    'add-primary-key': ['the columns of a primary key'],
+    'alter-domain-constraint': ['the check of a domain'],
+    'alter-type-rewrite': [
+      'int to bigint',
+      'the precision of a numeric',
+      'json to jsonb',
+      'the elements of an array',
+      'varchar to int, with a cast',
+      'text to uuid',
+      'a column under a view',
+    ],
+    'concurrently-on-partitioned': ['an index of a partitioned table'],
+    'drop-column': ['a collation', 'a generated column', 'another expression of a generated column'],
+    'drop-view': ['the body of a view', 'a column under a view', 'a view of a view', 'the body of a materialized view'],
+    'fk-missing-index': ['a foreign key', 'what a foreign key does on delete', 'a foreign key that is not valid'],
+    'rls-without-policy': ['row security and a policy'],
+  },
+  before: {
+    'add-column-stored-generated': ['another expression of a generated column'],
+    'add-primary-key': ['the columns of a primary key'],
+    'alter-domain-constraint': ['the check of a domain'],
+    'alter-type-rewrite': [
+      'int to bigint',
+      'varchar to text',
+      'the length of a varchar',
+      'a varchar without its length',
+      'the precision of a numeric',
+      'a numeric without its precision',
+      'the precision of a timestamp',
+      'json to jsonb',
+      'the elements of an array',
+      'varchar to int, with a cast',
+      'text to uuid',
+      'a column under a view',
+    ],
+    'drop-column': [
+      'a column',
+      'a column with a constant default',
+      'a column with a volatile default',
+      'a column with a quoted name',
+      'a column with a question mark in its default',
+      'a column with a backslash in its default',
+      'a collation',
+      'a generated column',
+      'another expression of a generated column',
+      'an enum with a column',
+    ],
+    'drop-index-blocking': ['an index of a partitioned table'],
+    'drop-table': [
+      'a table',
+      'a table with bigserial',
+      'a table with an identity',
+      'a table in a new schema',
+      'two tables that refer to each other',
+      'an unlogged table',
+      'a table with storage parameters',
+      'a table that inherits',
+      'a partitioned table',
+      'a partition',
+      'a foreign server with a table',
+    ],
+    'drop-view': ['a view', 'the body of a view', 'a view of a view', 'a materialized view', 'the body of a materialized view'],
+    'fk-missing-index': ['what a foreign key does on delete'],
+  },
+};
+
+/** What the lint has against the migrations to one side, but for remarks: the features by its rules. It has nothing against the others. */
+export function unclean(to: 'before' | 'after'): Readonly<Record<string, readonly string[]>> {
+  const names = new Set(features.map(({ name }) => name));
+  return Object.fromEntries(Object.entries(known[to]).map(([rule, of]) => [rule, of.filter((name) => names.has(name)).sort()]));
+}
+
 /** The SQL of all of one side, each feature in its own schema: `f01`, `f02`. */
 export function scriptOf(chosen: readonly Feature[], side: 'before' | 'after'): string {
   return chosen.map((feature, index) => `create schema ${schemaOf(index)};\n${inSchema(feature[side], index)}\n`).join('');

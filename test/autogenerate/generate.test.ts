@@ -1,9 +1,11 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import type { Rename } from '../../src/autogenerate/index.js';
+import { chooseRenames } from '../../src/autogenerate/renames.js';
 import { autogenerate, downgrade, upgrade } from '../../src/commands/index.js';
 import { makeInstalled } from '../support/directories.js';
 import { runCode } from '../support/process.js';
-import { makeProject } from './project.js';
+import { linesOf, makeProject } from './project.js';
 
 const filesIn = async (directory: string) => (await readdir(`${directory}/migrations`)).filter((name) => !name.includes('_start')).sort();
 const textsOf = async (files: readonly string[]) => await Promise.all(files.map(async (file) => await readFile(file, 'utf8')));
@@ -32,83 +34,123 @@ describe('a drop with an add of the same shape', () => {
     expect(await database.query('select email from patients order by id')).toEqual([{ email: 'a@b' }, { email: 'c' }]);
   });
 
-  test('is decided by words, and never guessed', async () => {
+  test('is decided by words, and never guessed: else it is data loss, as is a type that rounds, and has to be allowed', async () => {
+    const more = (n: string, c: string) => `create table rounded (n ${n}); create table cut (c ${c});`;
+    const { database, directory, options } = await makeProject(
+      before + more('numeric(10,2)', 'varchar(80)'),
+      columns + more('int', 'varchar(5)'),
+    );
+    await upgrade(options);
+    await database.query(`insert into patients (email) values ('a@b')`);
+    await database.query(`insert into cut values ('longer than five')`);
+    const refused = await failing(autogenerate(options, { message: 'Call email mail', renames: ['patients.email:mail'] }));
+    expect(refused).toMatchObject({ code: 'EM_PLAN_REFUSED' });
+    expect(refused.message).toMatch(/destroy what is stored there:\n[^\n]*USING "n"::integer\n {2}[^\n]*give --allow-data-loss/);
+    expect(await filesIn(directory)).toEqual([]);
+    const { migrations } = await autogenerate(options, {
+      message: 'Call email mail',
+      extension: 'sql',
+      renames: ['patients.email:mail'],
+      allowDataLoss: true,
+    });
+    const texts = (await textsOf(migrations.flatMap(({ files }) => files.filter((file) => file.endsWith('.up.sql'))))).join();
+    expect(texts).toContain(
+      '-- lint: rename-column: "patients"."email" becomes "mail": code that still uses the old name fails\n\nALTER TABLE public.patients RENAME COLUMN email TO mail;\n',
+    );
+    expect(texts).toMatch(
+      /-- Data loss: what is stored there is gone for good\.\nALTER TABLE "public"\."rounded" ALTER COLUMN "n" TYPE integer/,
+    );
+    expect(texts).toContain('ALTER TABLE "public"."cut" ALTER COLUMN "c" TYPE character varying(5);'); // no cast, which would cut in silence
+    await expect(upgrade(options)).rejects.toMatchObject({ code: 'EM_MIGRATION_FAILED' });
+    expect(await database.query('select c from cut')).toEqual([{ c: 'longer than five' }]);
+  });
+
+  test('is refused without a word, with the words that would rename; words that fit nothing as well', async () => {
     const { directory, options } = await makeProject(before, columns);
     const refused = await failing(autogenerate(options, { message: 'Mail' }));
-    expect(refused).toMatchObject({ code: 'EM_PLAN_REFUSED' });
     expect(refused.message).toMatch(/DROP COLUMN "email"\n.*--rename public\.patients\.email:mail\. .*--allow-data-loss/);
-    const wrong = await failing(autogenerate(options, { message: 'Mail', renames: ['patients.n:mail'] }));
-    expect(wrong.message).toMatch(/^"patients\.n:mail" names no rename\n {2}Give what .* same shape: public\.patients\.email:mail\. /);
     expect(await filesIn(directory)).toEqual([]);
-    const { migrations } = await autogenerate(options, { message: 'Mail', extension: 'sql', renames: ['patients.email:mail'] });
-    expect(await textsOf(migrations[0]?.files ?? [])).toEqual([
-      '-- revision: Mail\n\nALTER TABLE public.patients RENAME COLUMN email TO mail;\n',
-      '-- revision: Mail\n\nALTER TABLE public.patients RENAME COLUMN mail TO email;\n',
-    ]);
-  });
-
-  test('with data loss allowed is what it says, and the file says that', async () => {
-    const { options } = await makeProject(before, columns);
-    const { migrations } = await autogenerate(options, { message: 'Mail', extension: 'js', allowDataLoss: true });
-    const text = (await textsOf(migrations.flatMap(({ files }) => files))).join();
-    expect(text).toMatch(
-      /\/\/ Data loss: what is stored there is gone for good\.\n {2}await knex\.schema\.alterTable\('patients', \(table\) => \{\n {4}table\.dropColumn\('email'\);/,
+    const possible: Rename[] = [{ kind: 'column', from: 'public.patients.email', to: 'public.patients.mail' }];
+    expect(() => chooseRenames(['patients.n:mail'], possible)).toThrow(
+      /^"patients\.n:mail" names no rename\n {2}Give what .* same shape: public\.patients\.email:mail\. /,
     );
-  });
-});
-
-describe('a change of a type', () => {
-  const refusedFor = async (from: string, to: string) => {
-    const { options } = await makeProject(`create table t (c ${from});`, `create table t (c ${to});`);
-    return (await failing(autogenerate(options, { message: 'Narrow c' }))).message;
-  };
-
-  test('that rounds has to be allowed; one that would cut a text fails at the text', async () => {
-    expect(await refusedFor('numeric(10,2)', 'int')).toContain('USING "c"::integer\n  Where it is meant, give --allow-data-loss');
-    const { database, options } = await makeProject('create table t (c varchar(80));', 'create table t (c varchar(5));');
-    await upgrade(options);
-    await database.query(`insert into t values ('longer than five')`);
-    const { migrations } = await autogenerate(options, { message: 'Narrow c', extension: 'sql' });
-    expect((await textsOf(migrations[0]?.files ?? []))[0]).toContain('ALTER COLUMN "c" TYPE character varying(5);');
-    await expect(upgrade(options)).rejects.toMatchObject({ code: 'EM_MIGRATION_FAILED' });
-    expect(await database.query('select c from t')).toEqual([{ c: 'longer than five' }]);
   });
 });
 
 describe('what is generated', () => {
-  test('takes each lock by itself: index and validation have migrations of their own', async () => {
-    const base = 'create table o (id int primary key); create table t (id int, o int);';
-    const { options } = await makeProject(
-      base,
-      `${base.replace('o int', 'o int references o')} alter table t add constraint positive check (id > 0); create index t_o on t (o);`,
+  test('locks one table in a migration, and none for as long as rows are read: NOT NULL rests on a check, a key on its index', async () => {
+    const { database, options } = await makeProject(
+      'create table o (id int); create table t (id int, a int, b text);',
+      `create table o (id int primary key, c text); create table t (id int check (id > 0), a int not null references o, b text unique);
+       create index t_a on t (a);`,
     );
-    const { migrations } = await autogenerate(options, { message: 'Refer', extension: 'sql' });
-    expect(migrations.map(({ name }) => name.replace(/^\d+_/, ''))).toEqual([
-      'refer.up.sql',
-      'refer_build_t_o.up.sql',
-      'refer_validate_positive.up.sql',
-      'refer_validate_t_o_fkey.up.sql',
+    await upgrade(options);
+    await database.query(`insert into o values (1); insert into t values (1, 1, 'x')`);
+    const before = await linesOf(database);
+    const { migrations, findings } = await autogenerate(options, { message: 'Tighten t and o', extension: 'sql' });
+    expect(findings.filter(({ level }) => level !== 'info')).toEqual([]);
+    expect(migrations.map(({ name }) => name.replace(/^\d+_tighten_t_and_o_?/, '').replace('.up.sql', ''))).toEqual([
+      '',
+      'change_t',
+      'build_o_pkey',
+      'build_t_b_key',
+      'build_t_a',
+      'validate_id_is_not_null',
+      'validate_a_is_not_null',
+      'set_id_not_null',
+      'set_a_not_null',
+      'change_o',
+      'change_t_o',
+      'validate_t_a_fkey',
+      'validate_t_id_check',
     ]);
     const texts = await textsOf(migrations.flatMap(({ files }) => files.filter((file) => file.endsWith('.up.sql'))));
-    expect(texts[0]).toMatch(/CHECK \(\(id > 0\)\) NOT VALID;[^]+REFERENCES public\.o\(id\) NOT VALID;/);
-    expect(texts[1]).toBe(
-      '-- revision: Refer: build t_o\n-- transaction: false\n\nCREATE INDEX CONCURRENTLY t_o ON public.t USING btree (o);\n',
+    expect(texts[1]).toContain('CHECK ((id > 0)) NOT VALID;');
+    expect(texts[4]).toBe(
+      '-- revision: Tighten t and o: build t_a\n-- transaction: false\n\nCREATE INDEX CONCURRENTLY t_a ON public.t USING btree (a);\n',
     );
-    expect(texts[2]).toContain('VALIDATE CONSTRAINT');
+    expect(texts[10]).toContain('REFERENCES public.o(id) NOT VALID;');
+    expect(texts[12]).toContain('VALIDATE CONSTRAINT');
+    await upgrade(options);
+    await downgrade(options, { target: { steps: migrations.length }, yes: true });
+    expect(await linesOf(database)).toEqual(before);
+    expect(await database.query('select * from t')).toEqual([{ id: 1, a: 1, b: 'x' }]);
   });
 
-  test('is refused where it would not be exactly the model, with what is left, and no file stays', async () => {
-    const base = 'create table t (a int, b int, c text);';
-    const { directory, options } = await makeProject(
-      base,
-      `${base} create statistics s on a, b from t; alter table t alter column c set storage external, add column d int;`,
+  test('says what no empty database shows: a new column that is NOT NULL has to be filled, and fails before until it is', async () => {
+    const { database, options } = await makeProject('create table t (id int);', 'create table t (id int, c int not null);');
+    await upgrade(options);
+    await database.query('insert into t values (1)');
+    const { migrations, findings } = await autogenerate(options, { message: 'Add c to t', extension: 'sql' });
+    const validate = migrations[1]?.files[0] ?? '';
+    expect(findings.filter(({ level }) => level !== 'info')).toMatchObject([{ code: 'autogenerate-fill', at: { file: validate } }]);
+    expect((await textsOf([validate])).join()).toContain(
+      '-- Fill public.t.c first, in batches: this fails as long as a row has no value.\nALTER TABLE "public"."t" VALIDATE CONSTRAINT "c_is_not_null";',
     );
-    const refused = await failing(autogenerate(options, { message: 'Statistics' }));
-    expect(refused).toMatchObject({ code: 'EM_DIFF_INCOMPLETE', findings: [{ code: 'autogenerate-up' }, { code: 'autogenerate-up' }] });
-    expect(refused.message).toMatch(
-      /statistics public\.s would be missing[^]+column public\.t\.c was changed: was `text storage external`, is `text`/,
+    await expect(upgrade(options)).rejects.toMatchObject({ code: 'EM_MIGRATION_FAILED' });
+    expect(await database.query('select * from t')).toEqual([{ id: 1, c: null }]);
+    await database.query('update t set c = 2');
+    await upgrade(options);
+    await expect(database.query('insert into t (id) values (2)')).rejects.toMatchObject({ code: '23502' });
+  });
+
+  test('counts each table that is there as large, and tells its size where it is so in the database that is named', async () => {
+    const { database, options } = await makeProject(
+      'create table t (c int); create table u (c int);',
+      'create table t (c bigint); create table u (c bigint);',
     );
-    expect(await filesIn(directory)).toEqual([]);
+    await upgrade(options);
+    await database.query('insert into t select generate_series(1, 20000)');
+    await database.query('analyze t');
+    const { migrations, findings } = await autogenerate(options, { message: 'Widen c of t and u', extension: 'sql' });
+    const [large, unknown] = await textsOf(migrations.flatMap(({ files: [up = ''] }) => up));
+    expect(large).toMatch(/-- lint: alter-type-rewrite: the new type of "c" writes all of "t" \(7\d\d kB, about 20,000 rows\) anew/);
+    expect(unknown).toContain('-- lint: alter-type-rewrite: the new type of "c" writes all of "u" anew under ACCESS EXCLUSIVE');
+    const lineOf = (text = '') => text.split('\n').findIndex((line) => line.includes('TYPE bigint')) + 1;
+    expect(findings).toMatchObject([
+      { code: 'alter-type-rewrite', at: { migration: migrations[0]?.name, line: lineOf(large) } },
+      { code: 'alter-type-rewrite', at: { migration: migrations[1]?.name, line: lineOf(unknown) } },
+    ]);
   });
 
   test('is refused as well where it could not be taken back to what was there', async () => {

@@ -56,9 +56,14 @@ describe("the story of an Alembic user's guide", () => {
     const { migrations } = await autogenerate(options, { message });
     expect(migrations.map(({ name }) => name.replace(/^\d+_/, ''))).toEqual([file]);
     await upgrade(options);
-    expect(await check(options)).toMatchObject({ ok: true, database: database.name });
-    await downgrade(options, { target: { steps: 1 }, yes: true });
+  });
+
+  test('each is taken back and made again, with the rows that are there', async () => {
+    const columns = `select count(*)::int from information_schema.columns where table_name in ('patients', 'validation_results')`;
+    await downgrade(options, { target: { steps: story.length }, yes: true });
+    expect(await database.query(columns)).toEqual([{ count: 2 }]);
     await upgrade(options);
+    expect(await check(options)).toMatchObject({ ok: true, database: database.name });
     expect(await database.query('select name from patients')).toEqual([{ name: 'Ada' }]);
   });
 

@@ -31,10 +31,16 @@ describe('check', () => {
 
   test('holds a database that is behind against the migrations that it has, and none without a history', async () => {
     const { database, options } = await makeModelled();
-    expect(await check(options)).toEqual({ ok: true, findings: [], database: undefined, pending: [] });
+    expect(await check(options)).toEqual({ ok: true, findings: [], compared: ['model', 'migrations'], database: undefined, pending: [] });
     expect(await relationsOf(database)).toEqual([]);
     await upgrade(options, { target: { to: '01' } });
-    expect(await check(options)).toEqual({ ok: true, findings: [], database: database.name, pending: ['02_email.js'] });
+    expect(await check(options)).toEqual({
+      ok: true,
+      findings: [],
+      compared: ['model', 'migrations', 'database'],
+      database: database.name,
+      pending: ['02_email.js'],
+    });
     await database.query('drop index if exists patients_email; alter table patients drop column name');
     expect(codesOf((await check(options)).findings)).toEqual([
       ['database-differs', 'column public.patients.name is missing in the database'],
@@ -48,7 +54,7 @@ describe('check', () => {
     delete process.env['DATABASE_URL'];
     try {
       const options = { migrations: `${directory}/migrations`, schema: `${directory}/schema.js`, logger: false as const };
-      expect(await check(options)).toEqual({ ok: true, findings: [], database: undefined, pending: [] });
+      expect(await check(options)).toEqual({ ok: true, findings: [], compared: ['model', 'migrations'], database: undefined, pending: [] });
       const other = { ...options, connection: 'postgres://localhost:1/nowhere', schema: await makeSql() };
       expect(await check(other, { embedded: true })).toMatchObject({ ok: false, findings: { length: 4 }, database: undefined });
     } finally {

@@ -24,7 +24,13 @@ describe('create-all', () => {
       { name: '02_email.js', batch: null },
     ]);
     expect(await upgrade(options)).toMatchObject({ status: 'in-sync' });
-    expect(await check(options)).toEqual({ ok: true, findings: [], database: database.name, pending: [] });
+    expect(await check(options)).toEqual({
+      ok: true,
+      findings: [],
+      compared: ['model', 'migrations', 'database'],
+      database: database.name,
+      pending: [],
+    });
   });
 
   test('does not stamp a model that the migrations do not make, and makes nothing', async () => {

