@@ -16,11 +16,10 @@ const firstUserOid = 16384;
 const all = (...names: readonly string[]): Catalog[] => names.map((name) => ({ name }));
 const made = (name: string, key = 'oid', rest: Partial<Catalog> = {}): Catalog => ({ name, where: `${key} >= ${firstUserOid}`, ...rest });
 
-// Rows of pg_aggregate, pg_partitioned_table and pg_range are never written without one of pg_proc, pg_class or pg_type.
+// No row of pg_attrdef, pg_aggregate, pg_partitioned_table or pg_range is written without one of pg_attribute, pg_proc, pg_class or pg_type.
 const catalogs: readonly Catalog[] = [
   made('pg_attribute', '', { where: `attnum > 0 and attrelid >= ${firstUserOid}`, relation: 'attrelid', toast: 'has rows' }),
   made('pg_index', 'indexrelid', { relation: 'indexrelid', toast: 'has rows' }),
-  made('pg_attrdef', 'oid', { relation: 'adrelid' }),
   made('pg_sequence', 'seqrelid', { relation: 'seqrelid' }),
   made('pg_constraint', 'oid', { schema: 'connamespace' }),
   made('pg_type', 'oid', { schema: 'typnamespace' }),

@@ -42,6 +42,31 @@ describe('the sum over the catalogs is another after', () => {
       'create function app.less(int, int) returns bool language sql as $$ select $1 < $2 $$; create operator app.<<< (leftarg = int, rightarg = int, function = app.less)',
       'drop operator app.<<< (int, int)',
     ],
+    ['create operator family app.steps using btree', 'alter operator family app.steps using btree add operator 1 < (int, int)'],
+    [
+      'alter operator family app.steps using btree add function 1 btint4cmp(int, int)',
+      'alter operator family app.steps using btree rename to way',
+    ],
+    [
+      'create operator class app.less for type int using btree family app.way as operator 3 =',
+      'alter operator class app.less using btree rename to fewer',
+    ],
+    ['alter text search configuration app.words rename to terms', 'alter text search configuration app.terms rename to words'],
+    ['create text search template app.template (lexize = dsimple_lexize)', 'alter text search template app.template rename to other'],
+    [
+      'create text search parser app.parser (start = prsd_start, gettoken = prsd_nexttoken, end = prsd_end, lextypes = prsd_lextype)',
+      'alter text search parser app.parser rename to other',
+    ],
+    [
+      'create transform for app.mood language sql (from sql with function time_support(internal))',
+      'drop transform for app.mood language sql',
+    ],
+    ['create schema exts; create extension hstore schema exts', 'alter extension hstore set schema app'],
+    ['alter table app.documents alter pages set default 1', 'alter table app.documents alter pages set default 2'],
+    [
+      'create or replace aggregate app.sums(int) (sfunc = int4pl, stype = int)',
+      'create or replace aggregate app.sums(int) (sfunc = int4mul, stype = int)',
+    ],
     ['create operator family app.family using btree', 'drop operator family app.family using btree'],
     ['create text search dictionary app.words_of (template = simple)', 'alter text search dictionary app.words_of (stopwords = english)'],
     [
