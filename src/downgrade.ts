@@ -95,7 +95,7 @@ async function check(locked: Locked, state: FullState, target: Target): Promise<
     const { facts, applied, journal } = history;
     const pending = undone.map(({ migration }) => migration);
     const findings = await runChecks({ call, session, facts, tables, applied, journal, pending, direction: 'down', pooled });
-    const drift = await describeDrift({ call, session, tables, applied: state.applied, journal });
+    const drift = await describeDrift({ call, session, tables, applied: state.applied, history });
     locked.refuse('EM_CHECK_FAILED', 'refused before anything was changed', [...findings, ...drift]);
     return plan;
   });

@@ -1,16 +1,18 @@
 import type { Call } from './call.js';
-import type { RuleSetting } from './config/index.js';
 import { messageOf } from './errors.js';
 import type { Finding } from './finding.js';
-import { digestOf, ownTables, renderSchema, type History, type Tables } from './history/index.js';
+import { renderCatalogSum } from './catalog-sum.js';
+import { digestOfNames, isOther, ownTables, readHistory, renderSchema, type History, type Tables } from './history/index.js';
 import {
   compressLines,
   diffSchema,
   expandLines,
   fingerprint,
-  isSameSchema,
+  isNamed,
   readSchema,
   renderChange,
+  restrictTo,
+  type Change,
   type Fingerprint,
   type Schema,
 } from './schema/index.js';
@@ -27,6 +29,8 @@ export interface DriftRequest {
 /** What a journal row of kind `schema` keeps: how the schema looked when the last run ended. */
 interface Remembered extends Fingerprint {
   readonly lines: string;
+  /** {@link renderCatalogSum} before the lines were read: what was changed meanwhile is seen next time. */
+  readonly catalogs: string;
   /** A digest of the history at that time. */
   readonly history: string;
 }
@@ -53,31 +57,45 @@ export async function readLastShape({
   return { at: row.at, schema: { serverVersion: row.detail.serverVersion, lines: await expandLines(row.detail.lines) } };
 }
 
+/** What has become of the schema, but for what is ignored: schemas, objects with all that belongs to them, or single objects, as patterns. Pure. */
+export function changesSince(left: Schema, live: Schema, ignored: readonly string[]): Change[] {
+  const seen = (schema: Schema) => restrictTo({ include: [], exclude: ignored }, schema);
+  return diffSchema(seen(left), seen(live)).filter(({ identity }) => !ignored.some((pattern) => isNamed(identity, pattern)));
+}
+
 const shownCount = 5;
 
 /**
- * The finding `schema-drift` when the schema is not as the last run left it. Where the history is not as it left it either, nothing can be
- * said: knex has migrated or rolled back since, or a run has failed after its first migrations. One query more where there is a journal;
+ * The finding `schema-drift` when the schema is not as the last run left it. Where the history is not as it left it either, or somebody migrates
+ * meanwhile, nothing can be said. One query where the catalogs were not written to since, else about four and the reading of the schema;
  * none when the rule is off.
  */
-export async function describeDrift(request: DriftRequest & Pick<History, 'journal'>): Promise<Finding[]> {
-  const { call, session, tables, applied } = request;
+export async function describeDrift(request: DriftRequest & { readonly history: History }): Promise<Finding[]> {
+  const { call, history } = request;
   const rule = call.config.rules['schema-drift'];
-  if (rule.level === 'off' || request.journal !== 'known') return [];
-  const [row] = await session.query<{ detail: Remembered }>(
-    `select detail from ${tables.journal} where kind = 'schema' order by id desc limit 1`,
-  );
-  if (row?.detail.history !== digestOfNames(applied)) return [];
-  const live = await readLive(request);
-  if (!live || isSameSchema(row.detail, fingerprint(live)) || (await hasOtherHistory(session))) return [];
-  const changes = diffSchema({ serverVersion: row.detail.serverVersion, lines: await expandLines(row.detail.lines) }, live);
-  const left = changes.filter(({ identity }) => !isExcepted(rule, identity));
-  return left.length === 0 ? [] : [driftFinding(rule.level, left.map(renderChange))];
+  if (rule.level === 'off' || history.journal !== 'known' || (await areCatalogsAsLeft(request))) return [];
+  const left = await readLastShape(request);
+  const live = left && (await readLive(request));
+  if (!live) return [];
+  const changes = changesSince(left.schema, live, rule.except);
+  return changes.length === 0 || (await hasMoved(request)) ? [] : [driftFinding(rule.level, changes.map(renderChange))];
 }
 
-// By the name of the object, or of the table that it stands in or on.
-function isExcepted({ except }: RuleSetting, identity: string): boolean {
-  return except.some((name) => identity === name || identity.startsWith(`${name}.`) || identity.endsWith(` on ${name}`));
+async function areCatalogsAsLeft(request: DriftRequest): Promise<boolean> {
+  const { session, tables } = request;
+  const rows = await orSkipped(
+    request,
+    session.query<{ same: boolean | null }>(
+      `select detail ->> 'catalogs' = ${renderCatalogSum(ownTables(tables))} as same from ${tables.journal} where kind = 'schema' order by id desc limit 1`,
+    ),
+  );
+  return rows?.[0]?.same === true;
+}
+
+// Who does not hold the lock may have read the schema of a run in the middle of its work: that has said so before its first change.
+async function hasMoved({ session, tables, applied, history }: DriftRequest & { readonly history: History }): Promise<boolean> {
+  const now = await readHistory(session, tables);
+  return isOther(applied, now.applied ?? []) || now.owner?.run !== history.owner?.run;
 }
 
 function driftFinding(level: Finding['level'], changes: readonly string[]): Finding {
@@ -92,30 +110,41 @@ function driftFinding(level: Finding['level'], changes: readonly string[]): Find
 
 /** Stores how the schema looks now, unless another history lives in this database: its migrations are no drift. Writes one journal row. */
 export async function rememberSchema(request: DriftRequest): Promise<void> {
-  const { call, session, applied } = request;
+  const { call, session, tables, applied } = request;
   if (call.config.rules['schema-drift'].level === 'off' || (await hasOtherHistory(session))) return;
-  const schema = await readLive(request);
+  const [sum] =
+    (await orSkipped(request, session.query<{ catalogs: string }>(`select ${renderCatalogSum(ownTables(tables))} as catalogs`))) ?? [];
+  const schema = sum && (await readLive(request));
   if (!schema) return;
-  const remembered: Remembered = { ...fingerprint(schema), lines: await compressLines(schema.lines), history: digestOfNames(applied) };
+  const remembered: Remembered = {
+    ...fingerprint(schema),
+    lines: await compressLines(schema.lines),
+    catalogs: sum.catalogs,
+    history: digestOfNames(applied),
+  };
   await session.send(renderSchema(request, remembered));
 }
 
 const lockTimeoutMs = 1_000;
 
-// What cannot be read now must not keep a service from booting: somebody rewrites a table (55P03), or drops one meanwhile (XX000).
-async function readLive({ call, session, tables }: DriftRequest): Promise<Schema | undefined> {
+async function readLive(request: DriftRequest): Promise<Schema | undefined> {
+  const { session, tables } = request;
   const excluded = ownTables(tables);
+  return await orSkipped(
+    request,
+    readSchema((text, values) => session.query(text, values), { excluded, lockTimeoutMs }),
+  );
+}
+
+// What cannot be read now must not keep a service from booting: somebody rewrites a table (55P03), or drops one meanwhile (XX000).
+async function orSkipped<T>({ call, session }: DriftRequest, reading: Promise<T>): Promise<T | undefined> {
   try {
-    return await readSchema((text, values) => session.query(text, values), { excluded, lockTimeoutMs });
+    return await reading;
   } catch (error) {
     if (session.wire.lost || session.wire.status !== 'I') throw error;
     call.report.warn('drift.skipped', { reason: messageOf(error) });
     return undefined;
   }
-}
-
-function digestOfNames(applied: readonly string[]): string {
-  return digestOf(applied, () => undefined);
 }
 
 async function hasOtherHistory(session: Session): Promise<boolean> {

@@ -1,6 +1,8 @@
 import type { Call } from './call.js';
 import type { Options } from './config/index.js';
 import { findingsError, type ErrorCode, type MigrationError } from './errors.js';
+import { errorsOf, type Finding } from './finding.js';
+import type { History } from './history/index.js';
 import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
 import { readState } from './read-state.js';
 import { openDatabase, runCall, type Opened } from './run-call.js';
@@ -10,7 +12,8 @@ import type { State } from './state.js';
  * Brings the database to the code's newest migration, or throws {@link MigrationError}; never returns on a database that the code cannot
  * use. Any number of processes may call it at once: one applies, the others wait and then find the database in sync.
  *
- * Up to date it takes one connection and one round trip, no lock, and writes nothing. Otherwise it holds an advisory lock while it checks,
+ * Up to date it takes one connection and one round trip, no lock, and writes nothing; where the catalogs were written to since the last run it
+ * also reads the schema, to tell drift. Otherwise it holds an advisory lock while it checks,
  * applies the pending migrations and verifies. Waits at most `timeouts.callMs` in all; the time of its own statements does not count.
  * While it runs, SIGTERM, SIGINT and `signal` roll back, unlock and throw EM_ABORTED. Options not given come from the environment, then
  * from the defaults (docs/options.md). Every code that it can throw is in docs/errors.md.
@@ -22,9 +25,20 @@ export async function ensureMigrated(options: Options = {}): Promise<Outcome> {
 async function boot(call: Call): Promise<Outcome> {
   if (call.config.mode === 'off') return outcomeOf(call, { status: 'off' });
   call.report.debug('boot.started', { mode: call.config.mode });
-  await using opened = await openDatabase(call);
+  const catalogs = call.config.rules['schema-drift'].level === 'off' ? undefined : 'compared';
+  await using opened = await openDatabase(call, 'with migrations', { catalogs });
   const state = await readState(opened);
-  return state.inSync ? nothingToDo(call, state) : await bringToHead(opened, state);
+  return state.inSync ? nothingToDo(call, await lookForDrift(opened, state)) : await bringToHead(opened, state);
+}
+
+// The schema itself is read only when something has written to its catalogs since the last run.
+async function lookForDrift({ call, session, tables, history }: Opened, state: State): Promise<State> {
+  if (history.catalogs !== 'written') return state;
+  const { describeDrift } = await import('./drift.js');
+  const drift = await describeDrift({ call, session, tables, applied: state.applied, history });
+  const findings = [...state.findings, ...drift];
+  if (errorsOf(drift).length > 0) throw outOfSync(history, findings);
+  return { ...state, findings };
 }
 
 // The locked path costs knex, the checks and more to load: an up-to-date boot does not.
@@ -32,7 +46,11 @@ async function bringToHead(opened: Opened, state: State): Promise<Outcome> {
   const { call, history } = opened;
   if (call.config.mode === 'wait') return nothingToDo(call, await (await import('./wait-for-head.js')).waitForHead({ ...opened, state }));
   if (call.config.mode === 'apply') return await (await import('./migrate.js')).migrateUnderLock(opened, 'head');
-  throw findingsError('EM_OUT_OF_SYNC', `the database "${history.facts.database}" is not in sync with this code`, state.findings);
+  throw outOfSync(history, state.findings);
+}
+
+function outOfSync({ facts }: History, findings: readonly Finding[]): MigrationError {
+  return findingsError('EM_OUT_OF_SYNC', `the database "${facts.database}" is not in sync with this code`, findings);
 }
 
 function tellReady(call: Call, outcome: Outcome): Outcome {

@@ -83,9 +83,9 @@ export function jitter(): number {
 }
 
 async function tryLock({ session, tables, key, scope }: LockRequest): Promise<History> {
-  if (scope === 'session') return await readHistory(session, tables, { key, scope });
+  if (scope === 'session') return await readHistory(session, tables, { tryLock: { key, scope } });
   await session.send('begin isolation level read committed');
-  const history = await readHistory(session, tables, { key, scope });
+  const history = await readHistory(session, tables, { tryLock: { key, scope } });
   // A missing table has failed the transaction, and the lock went with it: what it said is kept, the lock is taken again.
   if (history.locked && session.wire.status === 'T') return history;
   await session.send('rollback');

@@ -109,5 +109,5 @@ async function ask(place: Opened, pending: readonly LoadedMigration[]): Promise<
 }
 
 async function drift({ call, session, tables, history }: Opened, { applied }: FullState): Promise<readonly Finding[]> {
-  return history.applied === undefined ? [] : await describeDrift({ call, session, tables, applied, journal: history.journal });
+  return history.applied === undefined ? [] : await describeDrift({ call, session, tables, applied, history });
 }

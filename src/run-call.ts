@@ -2,7 +2,7 @@ import { startCall, type Call } from './call.js';
 import { resolveConfig, type Options } from './config/index.js';
 import { findingsError, isMigrationError, messageOf, MigrationError, sqlStateOf } from './errors.js';
 import { errorsOf } from './finding.js';
-import { readHistory, tablesOf, type History, type Tables } from './history/index.js';
+import { readHistory, tablesOf, type Asked, type History, type Tables } from './history/index.js';
 import { openSession, type Session } from './session/index.js';
 import { listMigrations, type Migration } from './source/index.js';
 
@@ -44,14 +44,18 @@ export type Listing = 'with migrations' | 'alone' | (() => Promise<readonly Migr
  * Connects, lists the migrations meanwhile, and reads the history in one round trip: takes no lock, writes nothing. Throws EM_CHECK_FAILED
  * where `expect` names another database. The caller owns the session.
  */
-export async function openDatabase(call: Call, listing: Listing = 'with migrations'): Promise<Opened & AsyncDisposable> {
+export async function openDatabase(
+  call: Call,
+  listing: Listing = 'with migrations',
+  asked: Pick<Asked, 'catalogs'> = {},
+): Promise<Opened & AsyncDisposable> {
   const opening = call.report.phase('connect', () => openSession(call));
   const migrations = listing === 'alone' ? [] : await listMeanwhile(listerOf(call, listing), opening);
   const session = await opening;
   const tables = tablesOf(call.config.migrations);
   const close = async () => await session[Symbol.asyncDispose]();
   try {
-    const history = await call.report.phase('read', () => readHistory(session, tables));
+    const history = await call.report.phase('read', () => readHistory(session, tables, asked));
     await refuseOtherDatabase(call, session, history);
     return { call, session, migrations, tables, history, [Symbol.asyncDispose]: close };
   } catch (error) {

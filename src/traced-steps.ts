@@ -1,6 +1,6 @@
 import type { Call } from './call.js';
 import { isMigrationError, type MigrationError } from './errors.js';
-import { tablesOf } from './history/index.js';
+import { ownTables, tablesOf } from './history/index.js';
 import { inSchema } from './read-state.js';
 import { replay } from './replay.js';
 import { schemaOf, withSchemaCopy, type SchemaCopy, type SchemaCopyRequest } from './schema-copy.js';
@@ -53,8 +53,7 @@ export interface TracedReplay {
 /** Replays migrations in a database of our own, and traces them. A migration that fails ends the trace, and is told with it. */
 export async function traceReplay(request: TracedReplay): Promise<Trace> {
   const tables = tablesOf(request.call.config.migrations);
-  const { history, lock, journal } = request.schema === undefined ? tables : inSchema(tables, request.schema);
-  const follower = new MigrationTracer([history, lock, journal]);
+  const follower = new MigrationTracer(ownTables(request.schema === undefined ? tables : inSchema(tables, request.schema)));
   const failure = await failureOf(replay({ ...request, follower }, async () => undefined));
   return Object.freeze({ migrations: follower.migrations, failure });
 }

@@ -198,11 +198,25 @@ export class Locked {
     if (this.released || session.wire.lost) return;
     try {
       if (session.wire.status !== 'I') await session.send('rollback');
+      if (as === 'failed') await this.rememberGoodSteps();
       const rolledBack = this.scope === 'xact' && this.applied.length + this.reverted.length === 0; // the claim went with the transaction
       const end = as === 'failed' ? { state: as, errorCode } : this.asBefore();
       await this.release(this.claimed && !rolledBack ? end : undefined);
     } catch (failure) {
       call.report.warn('release.failed', { reason: messageOf(failure) });
+    }
+  }
+
+  // What a run has done before it failed is no drift for the next one; what somebody does by hand until then is. Who was told to stop is in a hurry.
+  private async rememberGoodSteps(): Promise<void> {
+    const { call, session, tables } = this;
+    if (this.scope === 'xact' || this.applied.length + this.reverted.length === 0 || call.stop.aborted) return;
+    try {
+      const { rememberSchema } = await import('./drift.js');
+      const { applied = [] } = await this.reread();
+      await rememberSchema({ call, session, tables, applied });
+    } catch (failure) {
+      call.report.warn('drift.skipped', { reason: messageOf(failure) });
     }
   }
 

@@ -67,7 +67,7 @@ class Upgrade {
       const plan = planUpgrade({ pending: loaded, applied: state.applied, transaction, disableTransactions, pooled });
       const { facts, applied, journal } = history;
       const findings = await runChecks({ call, session, facts, tables, applied, journal, pending: loaded, direction: 'up', pooled });
-      const drift = await describeDrift({ call, session, tables, applied: state.applied, journal });
+      const drift = await describeDrift({ call, session, tables, applied: state.applied, history });
       const { lintPlan, withoutRepeated } = await import('./lint-plan.js');
       const lint = await lintPlan(locked, plan);
       locked.refuse('EM_CHECK_FAILED', 'refused before anything was changed', [

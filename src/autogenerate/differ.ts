@@ -3,7 +3,7 @@ import type { FactBase } from '@supabase/pg-delta/core';
 import type { Action } from '@supabase/pg-delta/plan';
 import { messageOf, MigrationError } from '../errors.js';
 import type { Tables } from '../history/index.js';
-import type { Coverage } from '../model/index.js';
+import type { Coverage } from '../schema/index.js';
 import type { Wire } from '../session/index.js';
 import { policyFor } from './policy.js';
 

@@ -1,10 +1,10 @@
 import type { Options } from '../config/index.js';
-import { readLastShape } from '../drift.js';
+import { changesSince, readLastShape } from '../drift.js';
 import { differences, readBuilt, type Built } from '../likeness.js';
 import { coveredBy } from '../model/index.js';
 import { buildReplayed } from '../replayed.js';
 import { openDatabase, runCall } from '../run-call.js';
-import { diffSchema, mendOf, type Change } from '../schema/index.js';
+import { mendOf, type Change } from '../schema/index.js';
 
 export interface DriftOptions {
   /** Schemas (`app`) and objects (`app.tmp_*`, with all that belongs to them) that are not looked at. */
@@ -47,10 +47,10 @@ export async function drift(options: Options, { ignore = [], replay }: DriftOpti
     const { session, tables, history } = opened;
     const { applied = [] } = history;
     const seen = (built: Built) => coveredBy({ include: [], exclude: ignore }, built);
-    const live = seen(await readBuilt(session, tables, call.config.timeouts.lockMs));
+    const live = await readBuilt(session, tables, call.config.timeouts.lockMs);
     const left = history.journal === 'known' ? await readLastShape({ session, tables, applied }) : undefined;
-    const fromRun = left ? diffSchema(seen({ schema: left.schema, owners: [] }).schema, live.schema) : [];
-    const fromMigrations = replay ? differences(seen((await buildReplayed(opened, 'applied')).applied), live) : [];
+    const fromRun = left ? changesSince(left.schema, live.schema, ignore) : [];
+    const fromMigrations = replay ? differences(seen((await buildReplayed(opened, 'applied')).applied), seen(live)) : [];
     const objects = [
       ...fromRun.map((change) => objectOf('run', change)),
       ...fromMigrations.map((change) => objectOf('migrations', change)),

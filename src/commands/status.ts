@@ -49,8 +49,7 @@ export async function status(options: Options): Promise<Status> {
     const { session, tables, migrations } = opened;
     const { history, lock } = await readRun(opened);
     const state = await readState({ ...opened, history, resumable: () => Promise.resolve(new Set()) });
-    const drift =
-      history.applied === undefined ? [] : await describeDrift({ call, session, tables, applied: state.applied, journal: history.journal });
+    const drift = history.applied === undefined ? [] : await describeDrift({ call, session, tables, applied: state.applied, history });
     const resumable = new Set((await readResumable(opened, 'up', state.journal)).keys());
     const findings = [...state.findings, ...drift].map((finding) => ({
       ...finding,

@@ -1,6 +1,6 @@
 export { compatibilityOf } from './compatibility.js';
 export { ownTables, tablesIn, tablesOf, renderCreateTables, renderHistoryDelete, renderHistoryInsert, type Tables } from './tables.js';
-export { digestOf, readHistory, type Facts, type History, type LockKey } from './read.js';
+export { digestOf, digestOfNames, readHistory, type Asked, type Facts, type History, type LockKey } from './read.js';
 export {
   readApplied,
   readJournal,

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import { renderCatalogSum } from '../catalog-sum.js';
 import { sqlStateOf } from '../errors.js';
 import { renderSettings, type Session } from '../session/index.js';
 import { literal } from '../sql.js';
 import type { Owner } from './journal.js';
-import type { Tables } from './tables.js';
+import { ownTables, type Tables } from './tables.js';
 
 /** What every boot needs to know of the server. */
 export interface Facts {
@@ -28,6 +29,11 @@ export interface History {
   /** `absent`: knex has migrated here, we have not. `denied`: this role may not read it. */
   readonly journal: 'known' | 'absent' | 'denied';
   readonly owner: Owner | undefined;
+  /**
+   * Whether the catalogs are as they were when the last run stored the shape of the schema. `unknown`: not asked, nothing is stored, the history is not as
+   * that run left it, or this role may not read them.
+   */
+  readonly catalogs: 'as-left' | 'written' | 'unknown';
   /** With a lock key: whether this message has taken the advisory lock. */
   readonly locked: boolean;
 }
@@ -37,19 +43,22 @@ export interface LockKey {
   readonly key: number;
 }
 
+/** What else the one message asks. */
+export interface Asked {
+  /** First tries the advisory lock, without waiting. */
+  readonly tryLock?: { readonly key: LockKey; readonly scope: 'session' | 'xact' } | undefined;
+  /** Last compares the catalogs with how the last run left them: milliseconds of the server's time, where a shape is stored. */
+  readonly catalogs?: 'compared' | undefined;
+}
+
 const undefinedTable = /^(42P01|3F000)$/; // also a schema that is not there
 const denied = '42501';
 
 /**
  * Reads everything that an up-to-date boot needs in one message: one round trip, no lock on anything but what a SELECT takes, no write.
- * With `tryLock` the same message first tries the advisory lock, without waiting.
  * The rows are taken as they arrive: what came before a missing table is kept.
  */
-export async function readHistory(
-  session: Session,
-  tables: Tables,
-  tryLock?: { key: LockKey; scope: 'session' | 'xact' },
-): Promise<History> {
+export async function readHistory(session: Session, tables: Tables, { tryLock, catalogs }: Asked = {}): Promise<History> {
   const path = session.userSettings.length > 0 ? [renderSettings(session.userSettings, 'local')] : [];
   const { rows, error } = await session.collect(
     [
@@ -57,23 +66,39 @@ export async function readHistory(
       `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role');`,
       `select pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') from ${tables.history};`,
       `select (select detail from ${tables.journal} where kind = 'owner');`,
+      ...(catalogs === undefined ? [] : [renderCompared(tables)]),
     ].join('\n'),
   );
-  const [first, names, owner] = rows.slice(path.length).map((set) => set[0]);
+  const [first, names, owner, compared] = rows.slice(path.length).map((set) => set[0]);
   const state = sqlStateOf(error);
   const known = state !== undefined && (undefinedTable.test(state) || state === denied);
-  // Without the right to read the history nothing can be said; without the journal all but edits can.
-  if (error && (!known || !first || (state === denied && !names))) throw session.lostOr(error);
+  // Without the right to read the history nothing can be said; without the journal all but edits can. After the owner row only the catalogs were left to read.
+  if (error && !owner && (!known || !first || (state === denied && !names))) throw session.lostOr(error);
+  const applied = names === undefined ? undefined : splitNames(names[0] as string | null);
   return {
     facts: factsOf(first ?? []),
-    applied: names === undefined ? undefined : splitNames(names[0] as string | null),
-    journal: !error ? 'known' : state === denied ? 'denied' : 'absent',
+    applied,
+    journal: owner ? 'known' : state === denied ? 'denied' : 'absent',
     owner: (owner?.[0] as Owner | null | undefined) ?? undefined,
+    catalogs: comparedOf(compared, applied ?? []),
     locked: first?.[0] === true,
   };
 }
 
-function renderTryLock({ key, scope }: { key: LockKey; scope: 'session' | 'xact' }): string {
+// Read by the end of the journal's key: a run writes this row last. Without one the catalogs are not looked at.
+function renderCompared(tables: Tables): string {
+  const { journal } = tables;
+  const sum = renderCatalogSum(ownTables(tables));
+  return `select detail ->> 'history', detail ->> 'catalogs' = ${sum} from ${journal} where kind = 'schema' order by id desc limit 1;`;
+}
+
+function comparedOf(row: readonly unknown[] | undefined, applied: readonly string[]): History['catalogs'] {
+  const [history, isSame] = row ?? [];
+  if (history !== digestOfNames(applied)) return 'unknown';
+  return isSame === true ? 'as-left' : 'written';
+}
+
+function renderTryLock({ key, scope }: NonNullable<Asked['tryLock']>): string {
   const fn = scope === 'session' ? 'pg_try_advisory_lock' : 'pg_try_advisory_xact_lock';
   return `pg_catalog.${fn}(${literal(key.namespace)}, ${literal(key.key)})`;
 }
@@ -92,4 +117,9 @@ export function digestOf(applied: readonly string[], checksumOf: (name: string) 
   const hash = createHash('sha256');
   for (const name of applied) hash.update(`${name}\n${checksumOf(name) ?? '-'}\n`);
   return hash.digest('base64url');
+}
+
+/** Of a history alone. */
+export function digestOfNames(applied: readonly string[]): string {
+  return digestOf(applied, () => undefined);
 }

@@ -1,5 +1,5 @@
 /** What the project declares its schema to be: loaded, made in a database, and read again. The only door of this room. */
 export { buildModel, inScratch, type BuildRequest } from './build.js';
-export { coveredBy, type Coverage } from './coverage.js';
+export { coveredBy } from './coverage.js';
 export { declare } from './declare.js';
 export { loadModel, type ModelFile } from './load.js';

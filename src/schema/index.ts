@@ -1,3 +1,4 @@
+export { isNamed, restrictTo, type Coverage } from './coverage.js';
 export { diffSchema, renderChange, type Change } from './diff.js';
 export { compressLines, expandLines, fingerprint, isSameSchema, type Fingerprint } from './fingerprint.js';
 export { mendOf } from './mend.js';

@@ -1,0 +1,150 @@
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { renderCatalogSum } from '../src/catalog-sum.js';
+import { changes } from './schema/changes/index.js';
+import { fixture } from './schema/fixture.js';
+import { createDatabase, type TestDatabase } from './support/servers.js';
+
+let database: TestDatabase;
+let client: pg.Client;
+beforeAll(async () => {
+  database = await createDatabase();
+  client = await database.connect();
+  await client.query(fixture);
+  await client.query(
+    'create table public.own (id serial primary key); create table app.wide as select 1 as a, repeat(md5(random()::text), 100) as b',
+  );
+  await client.query('create materialized view app.refreshed as select * from app.wide; create index refreshed_a on app.refreshed (a)');
+});
+
+const sum = async (): Promise<string> =>
+  ((await client.query<{ sum: string }>(`select ${renderCatalogSum(['public.own'])} as sum`)).rows[0] as { sum: string }).sum;
+
+describe('the sum over the catalogs is another after', () => {
+  test.each(changes)('%s, and after %s', async (change, undo) => {
+    const before = await sum();
+    await client.query(change);
+    const changed = await sum();
+    await client.query(undo);
+    expect(changed).not.toBe(before);
+    expect(await sum()).not.toBe(changed);
+  });
+  // What writes to no row of the object itself, or to a catalog that nothing else writes to.
+  test.each([
+    ['create extension btree_gist schema app', 'drop extension btree_gist'],
+    [
+      'create extension btree_gist; alter extension btree_gist add function app.touch()',
+      'alter extension btree_gist drop function app.touch()',
+    ],
+    ['alter sequence app.numbers owned by app.patients.id', 'alter sequence app.numbers owned by none'],
+    [`comment on schema public is 'ours'`, 'comment on schema public is null'],
+    [
+      'create function app.less(int, int) returns bool language sql as $$ select $1 < $2 $$; create operator app.<<< (leftarg = int, rightarg = int, function = app.less)',
+      'drop operator app.<<< (int, int)',
+    ],
+    ['create operator family app.steps using btree', 'alter operator family app.steps using btree add operator 1 < (int, int)'],
+    [
+      'alter operator family app.steps using btree add function 1 btint4cmp(int, int)',
+      'alter operator family app.steps using btree rename to way',
+    ],
+    [
+      'create operator class app.less for type int using btree family app.way as operator 3 =',
+      'alter operator class app.less using btree rename to fewer',
+    ],
+    ['alter text search configuration app.words rename to terms', 'alter text search configuration app.terms rename to words'],
+    ['create text search template app.template (lexize = dsimple_lexize)', 'alter text search template app.template rename to other'],
+    [
+      'create text search parser app.parser (start = prsd_start, gettoken = prsd_nexttoken, end = prsd_end, lextypes = prsd_lextype)',
+      'alter text search parser app.parser rename to other',
+    ],
+    [
+      'create transform for app.mood language sql (from sql with function time_support(internal))',
+      'drop transform for app.mood language sql',
+    ],
+    ['create schema exts; create extension hstore schema exts', 'alter extension hstore set schema app'],
+    ['alter table app.documents alter pages set default 1', 'alter table app.documents alter pages set default 2'],
+    [
+      'create or replace aggregate app.sums(int) (sfunc = int4pl, stype = int)',
+      'create or replace aggregate app.sums(int) (sfunc = int4mul, stype = int)',
+    ],
+    ['create operator family app.family using btree', 'drop operator family app.family using btree'],
+    ['create text search dictionary app.words_of (template = simple)', 'alter text search dictionary app.words_of (stopwords = english)'],
+    [
+      'alter text search configuration app.words alter mapping for word with english_stem',
+      'alter text search configuration app.words drop mapping for word',
+    ],
+    [`alter foreign table app.far options (set file 'g')`, `alter foreign table app.far options (set file 'f')`],
+    [`alter server remote options (set host 'i')`, `alter server remote options (set host 'h')`],
+    ['create cast (app.mood as int) with inout', 'drop cast (app.mood as int)'],
+    [`create conversion app.latin for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8`, 'drop conversion app.latin'],
+    ['alter event trigger fired disable', 'alter event trigger fired enable'],
+    ['alter statistics app.related set statistics 7', 'alter statistics app.related set statistics -1'],
+    [
+      'alter default privileges in schema app grant select on tables to pg_monitor',
+      'alter default privileges in schema app revoke select on tables from pg_monitor',
+    ],
+    [
+      'begin; alter table app.loose add one int; savepoint s; alter table app.loose add two int; commit',
+      'alter table app.loose drop one, drop two',
+    ],
+  ])('%s, and after %s', async (change, undo) => {
+    const before = await sum();
+    await client.query(change);
+    const changed = await sum();
+    await client.query(undo);
+    expect(changed).not.toBe(before);
+    expect(await sum()).not.toBe(changed);
+  });
+  test('a role that has a part in the schema is renamed', async () => {
+    const role = await database.createRole();
+    await client.query(`grant select on app.patients to ${role.name}`);
+    const before = await sum();
+    await client.query(`alter role ${role.name} rename to ${role.name}_x`);
+    expect(await sum()).not.toBe(before);
+    await client.query(`alter role ${role.name}_x rename to ${role.name}; revoke select on app.patients from ${role.name}`);
+  });
+});
+
+describe('the sum over the catalogs stays after', () => {
+  test.each([
+    ['analyze'],
+    ['vacuum (freeze, analyze)'],
+    ['vacuum full app.wide'],
+    ['truncate app.wide'],
+    ['refresh materialized view app.refreshed'],
+    ['reindex table app.patients'],
+    [`insert into app.wide values (1, 'x'); update app.wide set a = 2; delete from app.wide`],
+    [`select nextval('app.numbers')`],
+    ['create temporary table t (id serial primary key, name text not null default $$x$$ check (name <> $$y$$)); create index on t (name)'],
+    ['grant select on public.own to public'],
+    ['begin; alter table app.patients add undone int; rollback'],
+    ['set search_path = app; set timezone = $$Asia/Tokyo$$; set enable_seqscan = off'],
+  ])('%s', async (statement) => {
+    const before = await sum();
+    for (const each of statement.startsWith('begin') ? [statement] : statement.split('; ')) await client.query(each);
+    expect(await sum()).toBe(before);
+  });
+  test('a role comes that has no part in the schema, or may only read our own tables', async () => {
+    const before = await sum();
+    const role = await database.createRole();
+    await client.query(`grant select on public.own to ${role.name}`);
+    expect(await sum()).toBe(before);
+  });
+});
+
+test('a role without any right may read it', async () => {
+  const role = await database.createRole();
+  const theirs = await database.connect(role.url);
+  const [row] = (await theirs.query<{ sum: string }>(`select ${renderCatalogSum(['public.own'])} as sum`)).rows;
+  expect(row?.sum).toMatch(/^-?\d+ -?\d+ -?\d+$/);
+});
+
+test('what another session has not committed yet is seen once it is', async () => {
+  const other = await database.connect();
+  await other.query('begin; alter table app.loose add later int');
+  const before = await sum();
+  await client.query('create table app.sooner ()');
+  const between = await sum();
+  await other.query('commit');
+  expect(new Set([before, between, await sum()])).toHaveProperty('size', 3);
+});
