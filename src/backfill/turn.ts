@@ -50,6 +50,15 @@ export async function claimWhole({ session, tables: { backfills } }: Place, name
   return (results.at(-1)?.rows ?? []) as RangeRow[];
 }
 
+/** The same of its first range only: waits for the batch that is under way there. Undefined where there is no such backfill. */
+export async function claimFirst({ session, tables: { backfills } }: Place, name: string): Promise<RangeRow | undefined> {
+  const { results } = await session.send(
+    `begin isolation level read committed; ${renderSettings([...session.userSettings, ...limits(0)], 'local')}
+    select ${rangeColumns} from ${backfills} where name = ${literal(name)} and range = 0 for update`,
+  );
+  return results.at(-1)?.rows[0] as RangeRow | undefined;
+}
+
 /** The lease of one range that is known, if nobody else is at it and it still stands where it stood. */
 export async function claimAgain({ session, tables: { backfills } }: Place, { name, range, cursor }: RangeRow): Promise<boolean> {
   const { results } = await session.send(
@@ -110,7 +119,7 @@ export async function commit({ session }: Place, statements: string): Promise<vo
 }
 
 /** Takes back what is open, if anything is. */
-export async function rollBack({ session }: Place): Promise<void> {
+export async function rollBack({ session }: Pick<Place, 'session'>): Promise<void> {
   if (!session.wire.lost && session.wire.status !== 'I') await session.send('rollback');
 }
 
