@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { backfill, type Options } from '../../src/index.js';
 import { moveOf } from '../../src/backfill/transitions.js';
@@ -145,6 +146,26 @@ describe('retry', () => {
     await expect(backfill.run(options)).rejects.toMatchObject({ code: 'EM_BACKFILL_UNFINISHED' }); // older code has the old one
     expect(await backfill.run(mended)).toMatchObject([{ status: 'done', changedCount: 500 }]);
     expect(await counted()).toEqual([{ v: 1, n: 500 }]);
+  });
+
+  test('with a changed definition stops workers of older code that are at it', async () => {
+    const adds = (count: number, ms: number) => async (rows: readonly Record<string, unknown>[]) => {
+      await setTimeout(ms);
+      return rows.map((row) => ({ ...row, v: (row['v'] as number) + count }));
+    };
+    const project = await enqueueOn(database, { definition: () => ({ apply: adds(1, 20), batchSize: 1, targetMs: 1 }) });
+    const { options, name, counted } = project;
+    const older = expect(backfill.run(options)).rejects.toMatchObject({ code: 'EM_BACKFILL_UNFINISHED' });
+    await expect.poll(async () => (await counted()).length, { timeout: 20_000 }).toBe(2);
+    const newer = withDefinition(project, {
+      targetMs: 200,
+      apply: async (rows: readonly Record<string, unknown>[]) => await adds(10, 0)(rows),
+    });
+    await backfill.retry(newer, { names: [name], changed: 'accept' });
+    await older;
+    const [, byOlder] = await counted();
+    expect(await backfill.run(newer)).toMatchObject([{ status: 'done', changedCount: 1000 }]);
+    expect(await counted()).toEqual([byOlder, { v: 10, n: 1000 - (byOlder?.['n'] as number) }]);
   });
 
   test('refuses a changed definition of another table or key, once it has begun', async () => {
