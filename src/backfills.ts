@@ -1,12 +1,41 @@
-import { definitionsIn, enqueue, readProgress, workToTheEnd, type BackfillProgress } from './backfill/index.js';
+import {
+  chosenOf,
+  control,
+  definitionsIn,
+  enqueue,
+  readAside,
+  readProgress,
+  waitForDone,
+  workToTheEnd,
+  type BackfillProgress,
+  type Control,
+  type RowAside,
+} from './backfill/index.js';
 import type { Options } from './config/index.js';
+import { MigrationError } from './errors.js';
 import type { Tables } from './history/index.js';
 import { inSchema } from './read-state.js';
 import { openDatabase, runCall, type Opened } from './run-call.js';
 
 export interface BackfillOptions {
-  /** These; all where undefined. */
-  readonly names?: readonly string[];
+  /** These, each of which must be there (EM_BACKFILL_UNKNOWN); all where undefined. */
+  readonly names?: readonly string[] | undefined;
+}
+
+export interface CancelOptions {
+  readonly names: readonly string[];
+}
+
+export interface ResumeOptions extends BackfillOptions {
+  /** `accept`: where the code has another definition than the one that was enqueued, the rest is done by the code's. Default: refused. */
+  readonly changed?: 'accept' | undefined;
+}
+
+export interface RetryOptions extends ResumeOptions {
+  /** `start`: an unverified one walks the whole table again. Only where no row that is done matches its `where`; one without is refused. */
+  readonly from?: 'start' | undefined;
+  /** `again`: the rows that were set aside are tried again, each by itself, before this returns. */
+  readonly aside?: 'again' | undefined;
 }
 
 /** Where the tables of backfills are, also for a session of another search_path. */
@@ -19,7 +48,16 @@ function tablesIn({ tables, history }: Opened): Tables {
 async function list(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
   return await runCall(options, async (call) => {
     await using opened = await openDatabase(call, 'alone');
-    return await readProgress(opened.session, tablesIn(opened), names);
+    return chosenOf(await readProgress(opened.session, tablesIn(opened)), names);
+  });
+}
+
+/** The rows that were set aside: their keys, and why, but no other value of them. Locks and writes nothing. */
+async function aside(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly RowAside[]> {
+  return await runCall(options, async (call) => {
+    await using opened = await openDatabase(call, 'alone');
+    chosenOf(await readProgress(opened.session, tablesIn(opened)), names);
+    return await readAside(opened.session, tablesIn(opened), names);
   });
 }
 
@@ -31,9 +69,57 @@ async function run(options: Options = {}, { names }: BackfillOptions = {}): Prom
   return await runCall(options, async (call) => {
     await using opened = await openDatabase(call);
     const { session, migrations } = opened;
-    return await workToTheEnd({ call, tables: tablesIn(opened), names, definitionOf: definitionsIn(migrations) }, session);
+    const tables = tablesIn(opened);
+    chosenOf(await readProgress(session, tables), names);
+    return await workToTheEnd({ call, tables, names, definitionOf: definitionsIn(migrations) }, session);
   });
 }
 
+/**
+ * Waits until backfills are done, and works on none; for as long as that takes. Throws EM_BACKFILL_UNFINISHED when one is paused, failed, unverified or
+ * cancelled.
+ */
+async function wait(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
+  return await runCall(options, async (call) => {
+    await using opened = await openDatabase(call, 'alone');
+    return await waitForDone({ call, tables: tablesIn(opened), names }, opened.session);
+  });
+}
+
+/** Nobody works on them until they are resumed. Waits for the batches that are under way: when it returns, none is. */
+async function pause(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
+  return await controlled(options, { names, action: 'pause' });
+}
+
+/** Paused ones go on where they stopped. Works on nothing itself. */
+async function resume(options: Options = {}, { names, changed }: ResumeOptions = {}): Promise<readonly BackfillProgress[]> {
+  return await controlled(options, { names, action: 'resume', changed });
+}
+
+/** Failed ones go on where they stopped, of unverified ones `verify` is asked again. Works on nothing itself but rows that were set aside. */
+async function retry(options: Options = {}, { names, changed, from, aside }: RetryOptions = {}): Promise<readonly BackfillProgress[]> {
+  return await controlled(options, { names, action: 'retry', changed, from, aside });
+}
+
+/** They are never worked on again; what is done stays done, and a migration that requires one of them stays refused. Waits for batches as `pause` does. */
+async function cancel(options: Options, { names }: CancelOptions): Promise<readonly BackfillProgress[]> {
+  if (!Array.isArray(names) || names.length === 0) {
+    const remedy = 'Name what is to be cancelled. Nothing was changed.';
+    throw new MigrationError('EM_CONFIG_INVALID', 'cancel: expected the names of backfills; got none', { remedy });
+  }
+  return await controlled(options, { names, action: 'cancel' });
+}
+
+async function controlled(options: Options, { names, ...asked }: Control & BackfillOptions): Promise<readonly BackfillProgress[]> {
+  return await runCall(options, async (call) => {
+    const readsCode = asked.action === 'resume' || asked.action === 'retry';
+    await using opened = await openDatabase(call, readsCode ? 'with migrations' : 'alone');
+    const { session, migrations } = opened;
+    return await control({ call, tables: tablesIn(opened), names, definitionOf: definitionsIn(migrations) }, session, asked);
+  });
+}
+
+export type { BackfillProgress, RowAside };
+
 /** Changes of many rows, made in batches while the application runs, in each row exactly once. */
-export const backfill = Object.freeze({ enqueue, list, run });
+export const backfill = Object.freeze({ enqueue, list, aside, run, wait, pause, resume, retry, cancel });

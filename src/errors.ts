@@ -55,6 +55,10 @@ export const errorTable = {
   EM_RESET_REFUSED: { exit: 78, remedy: 'Name a database that holds nothing but test data. Nothing was changed.' },
   EM_BACKFILL_INVALID: { exit: 78, remedy: 'Correct the definition of the backfill. The migration was taken back.' },
   EM_BACKFILL_REFUSED: { exit: 78, remedy: 'Give the table a key, or the backfill another name. The migration was taken back.' },
+  EM_BACKFILL_UNKNOWN: {
+    exit: 78,
+    remedy: 'Give the name of a backfill that is there: `ensure-migrated backfill list`. Nothing was changed.',
+  },
   EM_BACKFILL_UNFINISHED: { exit: 78, remedy: 'Look at `ensure-migrated backfill list`: mend what stopped it, then `backfill retry`.' },
   EM_DDL_INVALID: { exit: 78, remedy: 'Correct what the migration gives to this function. This call has sent nothing.' },
   EM_DDL_REFUSED: { exit: 78, remedy: 'Change the migration, or what stands in the database. This call has changed nothing.' },

@@ -1,5 +1,5 @@
 export { ensureMigrated } from './ensure.js';
-export { backfill, type BackfillOptions } from './backfills.js';
+export { backfill, type BackfillOptions, type CancelOptions, type ResumeOptions, type RetryOptions } from './backfills.js';
 export { defineConfig } from './config/index.js';
 export { addCheck, addColumnWithVolatileDefault, addForeignKey, addIndexConcurrently } from './ddl/index.js';
 export { dropIndexConcurrently, setNotNull, validateConstraint } from './ddl/index.js';
@@ -8,6 +8,6 @@ export { isMigrationError, MigrationError, type ErrorCode } from './errors.js';
 export type { AppliedMigration, FailedOutcome, Outcome } from './outcome.js';
 export type { Finding, Level, Place } from './finding.js';
 export type { Check, CheckContext, Logger, Mode, Options, ProgressEvent, Rule } from './config/index.js';
-export type { Backfill, BackfillError, BackfillProgress, Batch, Row } from './backfill/index.js';
+export type { Backfill, BackfillControl, BackfillError, BackfillProgress, Batch, Row, RowAside } from './backfill/index.js';
 export type { AddCheckOptions, AddColumnOptions, AddForeignKeyOptions, AddIndexOptions, DropIndexOptions } from './ddl/index.js';
 export type { IndexKey, SetNotNullOptions, TableName, ValidateConstraintOptions } from './ddl/index.js';

@@ -1,13 +1,14 @@
 import { StepConnection, type Session } from '../session/index.js';
 import { identifier } from '../sql.js';
 import type { OpenRange } from './batch.js';
-import type { Backfill, Row } from './definition.js';
+import type { Backfill, Batch, Row } from './definition.js';
 
 interface Applying {
   readonly session: Session;
   readonly row: OpenRange;
   readonly rows: readonly Row[];
   readonly apply: NonNullable<Backfill['apply']>;
+  readonly batch: Batch;
 }
 
 /** What the code of a backfill threw, or gave: no value of a row is in the message. */
@@ -29,9 +30,8 @@ export async function callApply(applying: Applying): Promise<number> {
 }
 
 // knex sends its own BEGIN and COMMIT, which the connection keeps to itself: the transaction is that of the batch.
-async function inTransaction({ session, row, apply }: Applying, rows: Row[]): Promise<unknown> {
+async function inTransaction({ session, apply, batch }: Applying, rows: Row[]): Promise<unknown> {
   const connection = new StepConnection(session.wire, { transaction: 'transaction' });
-  const batch = { backfill: row.name, id: `${row.name}/${row.range}/${row.cursor?.join(',') ?? ''}` };
   try {
     const knex = await session.knex(connection);
     const given: unknown = await knex.transaction(async (trx) => {

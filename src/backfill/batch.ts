@@ -16,6 +16,8 @@ export interface BatchRequest {
   readonly row: OpenRange;
   /** Of the code, where the definition has one. */
   readonly apply: Backfill['apply'];
+  /** The row at the end of the page only, wherever the range stands: it was set aside. */
+  readonly reach?: 'row';
 }
 
 /** The next rows of a range, as far as its batch reaches. */
@@ -55,17 +57,17 @@ export async function changeRows(request: BatchRequest, { end, seenCount }: Page
   return request.apply ? await applied(request, end, request.apply) : await updated(request, end);
 }
 
-/** The rows of a batch; `$1` is its end, `$2` what comes before it, where something does. */
-function matching({ row: { key, cursor, definition } }: BatchRequest): string {
-  const columns = columnsOf(key);
-  const range = `(${columns}) <= ${boundOf(key, 1)}${cursor ? ` and (${columns}) > ${boundOf(key, 2)}` : ''}`;
-  return definition.where === undefined ? range : `${range} and (${definition.where}\n)`;
+/** The rows of a batch, and the parameters of that: its end, and what comes before it, where something does. */
+function matching({ row: { key, cursor, definition }, reach }: BatchRequest, end: readonly string[]): [where: string, values: unknown[]] {
+  const [columns, after] = [columnsOf(key), reach === 'row' ? null : cursor];
+  const range = `(${columns}) ${reach === 'row' ? '=' : '<='} ${boundOf(key, 1)}${after ? ` and (${columns}) > ${boundOf(key, 2)}` : ''}`;
+  return [definition.where === undefined ? range : `${range} and (${definition.where}\n)`, after ? [end, after] : [end]];
 }
 
 async function updated(request: BatchRequest, end: readonly string[]): Promise<number> {
   const { session, row } = request;
-  const { relation, key, cursor, definition } = row;
-  const [where, values] = [matching(request), cursor ? [end, cursor] : [end]];
+  const { relation, key, definition } = row;
+  const [where, values] = matching(request, end);
   await session.query(
     `select pg_catalog.count(*) from (select from ${relation} t where ${where} order by ${columnsOf(key)} for no key update) locked`,
     values,
@@ -81,11 +83,13 @@ function exactOf(key: readonly KeyColumn[]): string[] {
 }
 
 async function applied(request: BatchRequest, end: readonly string[], apply: NonNullable<Backfill['apply']>): Promise<number> {
-  const { session, row } = request;
-  const { relation, key, cursor } = row;
+  const { session, row, reach } = request;
+  const { relation, key, cursor, name, range } = row;
+  const [where, values] = matching(request, end);
   const rows = await session.query<Record<string, unknown>>(
-    `select ${['t.*', ...exactOf(key)].join(', ')} from ${relation} t where ${matching(request)} order by ${columnsOf(key)} for no key update`,
-    cursor ? [end, cursor] : [end],
+    `select ${['t.*', ...exactOf(key)].join(', ')} from ${relation} t where ${where} order by ${columnsOf(key)} for no key update`,
+    values,
   );
-  return rows.length === 0 ? 0 : await callApply({ session, row, rows, apply });
+  const id = reach === 'row' ? `${name}/aside/${end.join(',')}` : `${name}/${range}/${cursor?.join(',') ?? ''}`;
+  return rows.length === 0 ? 0 : await callApply({ session, row, rows, apply, batch: { backfill: name, id } });
 }

@@ -4,9 +4,12 @@ import type { Backfill } from './definition.js';
 import type { BackfillProgress } from './progress.js';
 
 export type { Backfill, Batch, Row } from './definition.js';
+export { readAside, type RowAside } from './aside.js';
+export type { Control } from './control.js';
 export { definitionsIn } from './definitions.js';
 export { isOpen, readProgress, type BackfillProgress } from './progress.js';
-export type { BackfillError, Status } from './state.js';
+export type { BackfillControl, BackfillError, Status } from './state.js';
+export { chosenOf } from './names.js';
 export type { Crew } from './worker.js';
 
 /**
@@ -21,4 +24,14 @@ export async function enqueue(knex: Knex, name: string, definition?: Backfill): 
 /** See run.ts. */
 export async function workToTheEnd(...args: Parameters<typeof import('./run.js').workToTheEnd>): Promise<readonly BackfillProgress[]> {
   return await (await import('./run.js')).workToTheEnd(...args);
+}
+
+/** See control.ts. */
+export async function control(...args: Parameters<typeof import('./control.js').control>): Promise<readonly BackfillProgress[]> {
+  return await (await import('./control.js')).control(...args);
+}
+
+/** See wait.ts. */
+export async function waitForDone(...args: Parameters<typeof import('./wait.js').waitForDone>): Promise<readonly BackfillProgress[]> {
+  return await (await import('./wait.js')).waitForDone(...args);
 }

@@ -2,7 +2,7 @@ import { sqlStateOf } from '../errors.js';
 import type { Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import { leavesOf } from './key.js';
-import type { BackfillError, Status } from './state.js';
+import type { BackfillControl, BackfillError, Status } from './state.js';
 
 /** What a backfill has come to, over all of its ranges. Counts are numbers, times are Dates. */
 export interface BackfillProgress {
@@ -28,6 +28,8 @@ export interface BackfillProgress {
   readonly startedAt: Date | undefined;
   readonly workedAt: Date | undefined;
   readonly finishedAt: Date | undefined;
+  /** Who has paused, resumed, retried or cancelled it last, and when. */
+  readonly control: BackfillControl | undefined;
 }
 
 type Found = { readonly [Key in keyof BackfillProgress]: BackfillProgress[Key] | null };
@@ -55,7 +57,8 @@ const statement = (
      having min(c.reltuples) >= 0) as "estimatedCount",
     sum(rows_per_second) filter (where status = 'running' and worked_at > pg_catalog.clock_timestamp() - interval '30 s') as "rowsPerSecond",
     (pg_catalog.array_agg(error) filter (where error is not null))[1] as error,
-    min(enqueued_at) as "enqueuedAt", min(started_at) as "startedAt", max(worked_at) as "workedAt", max(finished_at) as "finishedAt"
+    min(enqueued_at) as "enqueuedAt", min(started_at) as "startedAt", max(worked_at) as "workedAt", max(finished_at) as "finishedAt",
+    (pg_catalog.array_agg(control order by range))[1] as control
   from ${backfills} b where $1::text[] is null or name = any ($1) group by name order by min(enqueued_at), name`;
 
 function progressOf(found: Found): BackfillProgress {

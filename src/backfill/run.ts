@@ -1,6 +1,7 @@
 import { MigrationError } from '../errors.js';
 import type { Session } from '../session/index.js';
 import { isOpen, readProgress, type BackfillProgress } from './progress.js';
+import { Telling } from './telling.js';
 import { Throttle } from './throttle.js';
 import { pause, Worker, type Crew } from './worker.js';
 
@@ -11,11 +12,22 @@ const pollMs = { least: 100, most: 1_000 };
  * some may be paused, failed or unverified. Throws EM_BACKFILL_UNFINISHED where what is left cannot be done by this code; EM_LOST_SESSION, EM_ABORTED.
  */
 export async function workToTheEnd(crew: Crew, session: Session): Promise<readonly BackfillProgress[]> {
+  const telling = new Telling(crew, session);
+  try {
+    return await work(crew, session, telling);
+  } catch (error) {
+    if (crew.call.stop.aborted) await telling.stopped();
+    throw error;
+  }
+}
+
+async function work(crew: Crew, session: Session, telling: Telling): Promise<readonly BackfillProgress[]> {
   const worker = new Worker(crew);
   if ((await readProgress(session, crew.tables)).length === 0) return []; // nor need there be a table of them
   const throttle = new Throttle(crew.call, crew.tables, crew.call.config.throttle);
   for (;;) {
     crew.call.stop.throwIfAborted();
+    await telling.whenDue();
     await throttle.untilClear(session);
     const started = performance.now();
     if ((await worker.turn(session)) === 'worked') {

@@ -34,10 +34,21 @@ export interface BackfillError {
   readonly key?: readonly string[];
 }
 
+/** What somebody has told a backfill to do. */
+export interface BackfillControl {
+  readonly action: 'pause' | 'resume' | 'retry' | 'cancel';
+  /** Of the operating system. */
+  readonly user: string;
+  readonly host: string;
+  readonly application: string;
+  /** By the server's clock, in the form of Date.toISOString(). */
+  readonly at: string;
+}
+
 /** Makes the two tables of backfills where they are missing: one row a range, and the keys of rows that were set aside. One statement each. */
 export function renderCreateState({ backfills, aside }: Pick<Tables, 'backfills' | 'aside'>): readonly [string, string] {
   return [
-    `create table if not exists ${backfills} (name text, range integer, migration text, definition jsonb not null, hash text not null, search_path text not null, status text not null check (status in ('queued', 'running', 'passed', 'paused', 'failed', 'unverified', 'done', 'cancelled')), relation text, key jsonb, cursor text[], upper text[], batch_size integer not null, rows_seen bigint not null default 0, rows_done bigint not null default 0, rows_aside bigint not null default 0, rows_per_second double precision, error jsonb, enqueued_at timestamptz not null default clock_timestamp(), started_at timestamptz, worked_at timestamptz, finished_at timestamptz, primary key (name, range)) with (fillfactor = 50)`,
+    `create table if not exists ${backfills} (name text, range integer, migration text, definition jsonb not null, hash text not null, search_path text not null, status text not null check (status in ('queued', 'running', 'passed', 'paused', 'failed', 'unverified', 'done', 'cancelled')), relation text, key jsonb, cursor text[], upper text[], batch_size integer not null, rows_seen bigint not null default 0, rows_done bigint not null default 0, rows_aside bigint not null default 0, rows_per_second double precision, error jsonb, enqueued_at timestamptz not null default clock_timestamp(), started_at timestamptz, worked_at timestamptz, finished_at timestamptz, control jsonb, primary key (name, range)) with (fillfactor = 50)`,
     `create table if not exists ${aside} (name text not null, key text[] not null, error jsonb not null, at timestamptz not null default clock_timestamp(), primary key (name, key))`,
   ];
 }

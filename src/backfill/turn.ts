@@ -14,7 +14,7 @@ export interface Wanted {
   /** Only these; all where undefined. */
   readonly names?: readonly string[] | undefined;
   /** Not these: this process cannot work on them. */
-  readonly without: readonly string[];
+  readonly without: readonly Pick<RangeRow, 'name' | 'hash'>[];
 }
 
 const claimTimeoutMs = 1_000;
@@ -28,7 +28,7 @@ export async function claimRange({ session, tables: { backfills } }: Place, { na
     `begin isolation level read committed; ${renderSettings([...session.userSettings, ...limits(claimTimeoutMs)], 'local')}
     select ${rangeColumns} from ${backfills} b where status in ('queued', 'running', 'passed')
       and (status <> 'passed' or (range = 0 and not exists (select from ${backfills} o where o.name = b.name and o.status <> 'passed')))
-      ${names ? `and name = any (${arrayOf(names)})` : ''} and name <> all (${arrayOf(without)})
+      ${names ? `and name = any (${arrayOf(names)})` : ''} ${without.map(({ name, hash }) => `and (name, hash) <> (${literal(name)}, ${literal(hash)})`).join(' ')}
     order by worked_at nulls first, name, range limit 1 for update skip locked`,
   );
   const row = results.at(-1)?.rows[0] as RangeRow | undefined;
@@ -36,7 +36,30 @@ export async function claimRange({ session, tables: { backfills } }: Place, { na
   return row;
 }
 
-/** The same for one that is known, if nobody else is at it and it still stands where it stood. */
+/**
+ * Begins a transaction and locks all ranges of a backfill: waits for the batches that are under way, and none begins. The first comes first, for
+ * everybody: who holds it may add others (prepare), or change them all (finish). Throws 55P03 when that takes longer than `limitMs`; 0: no limit.
+ */
+export async function claimWhole({ session, tables: { backfills } }: Place, name: string, limitMs: number): Promise<readonly RangeRow[]> {
+  const settings = [...session.userSettings, ...limits(0), ['lock_timeout', String(limitMs)] as const];
+  const { results } = await session.send(
+    `begin isolation level read committed; ${renderSettings(settings, 'local')}
+    select from ${backfills} where name = ${literal(name)} and range = 0 for update;
+    select ${rangeColumns} from ${backfills} where name = ${literal(name)} order by range for update`,
+  );
+  return (results.at(-1)?.rows ?? []) as RangeRow[];
+}
+
+/** The same of its first range only: waits for the batch that is under way there. Undefined where there is no such backfill. */
+export async function claimFirst({ session, tables: { backfills } }: Place, name: string): Promise<RangeRow | undefined> {
+  const { results } = await session.send(
+    `begin isolation level read committed; ${renderSettings([...session.userSettings, ...limits(0)], 'local')}
+    select ${rangeColumns} from ${backfills} where name = ${literal(name)} and range = 0 for update`,
+  );
+  return results.at(-1)?.rows[0] as RangeRow | undefined;
+}
+
+/** The lease of one range that is known, if nobody else is at it and it still stands where it stood. */
 export async function claimAgain({ session, tables: { backfills } }: Place, { name, range, cursor }: RangeRow): Promise<boolean> {
   const { results } = await session.send(
     `begin isolation level read committed; ${renderSettings([...session.userSettings, ...limits(claimTimeoutMs)], 'local')}
@@ -82,23 +105,31 @@ export interface Changes {
 
 /** Ends the open transaction with a change of the claimed row, and what else is to be written. Throws when the server does not answer with COMMIT. */
 export async function commitRange({ session, tables }: Place, row: RangeRow, { set, also = '' }: Changes): Promise<void> {
-  const { tags } = await session.send(
+  await commit(
+    { session, tables },
     `update ${tables.backfills} set ${[...set, 'worked_at = clock_timestamp()'].join(', ')} where name = ${literal(row.name)} and range = ${row.range};
-    ${also} commit`,
+    ${also}`,
   );
+}
+
+/** Ends the open transaction with these statements. Throws when the server does not answer with COMMIT. */
+export async function commit({ session }: Place, statements: string): Promise<void> {
+  const { tags } = await session.send(`${statements} commit`);
   if (tags.at(-1) !== 'COMMIT') throw new Error(`the server answered the COMMIT with ${tags.at(-1) ?? 'nothing'}`);
 }
 
 /** Takes back what is open, if anything is. */
-export async function rollBack({ session }: Place): Promise<void> {
+export async function rollBack({ session }: Pick<Place, 'session'>): Promise<void> {
   if (!session.wire.lost && session.wire.status !== 'I') await session.send('rollback');
 }
 
-/** Stops a backfill, with the reason. One statement by itself; waits for batches that are under way. */
-export async function fail({ session, tables }: Place, name: string, error: BackfillError): Promise<void> {
-  await session.send(
-    `update ${tables.backfills} set status = 'failed', error = ${jsonLiteral(error)}
-     where name = ${literal(name)} and status in ('queued', 'running', 'passed')`,
+/** Stops a backfill, with the reason. A transaction by itself; waits for batches that are under way. */
+export async function fail(place: Place, name: string, error: BackfillError): Promise<void> {
+  await claimWhole(place, name, 0);
+  await commit(
+    place,
+    `update ${place.tables.backfills} set status = 'failed', error = ${jsonLiteral(error)}
+     where name = ${literal(name)} and status in ('queued', 'running', 'passed');`,
   );
 }
 

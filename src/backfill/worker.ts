@@ -22,6 +22,11 @@ export interface Crew {
   readonly definitionOf: (row: Pick<RangeRow, 'name' | 'migration'>) => Promise<Backfill | undefined>;
 }
 
+/** What this process has of the code of a backfill, as it was enqueued or as a changed definition was accepted since. */
+interface Known extends Pick<RangeRow, 'name' | 'hash'> {
+  readonly apply: Backfill['apply'];
+}
+
 const backoffMs = { least: 100, most: 5_000 };
 const reportEveryMs = 5_000;
 const mostAsideInARow = 20;
@@ -33,7 +38,8 @@ const mostAsideInARow = 20;
 export class Worker {
   /** What this process cannot work on, with the reason: its code is not here, or is another one. */
   readonly refused = new Map<string, string>();
-  private readonly code = new Map<string, Backfill['apply']>();
+  private readonly code = new Map<string, Known>();
+  private readonly unknown = new Map<string, Known>();
   private readonly tries = new Map<string, number>();
   private readonly asideInARow = new Map<string, number>();
   private reportedAt = -Infinity;
@@ -43,9 +49,9 @@ export class Worker {
   /** One batch, or one other thing that is to be done for a backfill. `nothing`: there is none, or others are at all of them. */
   async turn(session: Session): Promise<'worked' | 'nothing'> {
     const place: Place = { session, tables: this.crew.tables };
-    const row = await claimRange(place, { names: this.crew.names, without: [...this.refused.keys()] });
+    const row = await claimRange(place, { names: this.crew.names, without: [...this.unknown.values()] });
     if (!row) return 'nothing';
-    if (!this.code.has(row.name)) {
+    if (this.code.get(row.name)?.hash !== row.hash) {
       await rollBack(place); // to import a migration may take its time
       await this.learn(row);
       return 'worked';
@@ -57,8 +63,11 @@ export class Worker {
   private async learn(row: RangeRow): Promise<void> {
     const definition = await this.crew.definitionOf(row);
     const reason = refusalOf(row, definition);
-    if (reason === undefined) return void this.code.set(row.name, definition?.apply);
+    const known: Known = { name: row.name, hash: row.hash, apply: definition?.apply };
+    this.refused.delete(row.name); // it was refused as another definition
+    if (reason === undefined) return void this.code.set(row.name, known);
     this.refused.set(row.name, reason);
+    this.unknown.set(row.name, known);
     this.crew.call.report.warn('backfill.refused', { backfill: row.name, reason });
   }
 
@@ -77,7 +86,7 @@ export class Worker {
   private async move(place: Place, row: OpenRange): Promise<void> {
     const started = performance.now();
     const { batchSize: size, definition } = row;
-    const request: BatchRequest = { session: place.session, row, apply: this.code.get(row.name) };
+    const request: BatchRequest = { session: place.session, row, apply: this.code.get(row.name)?.apply };
     let page: Page | undefined;
     try {
       await settle(place, row, { lock: definition.targetMs, statement: size === 1 ? 60_000 : Math.max(1_000, definition.targetMs * 5) });
@@ -150,6 +159,7 @@ export class Worker {
 
   private async stop(place: Place, row: RangeRow, error: BackfillError): Promise<void> {
     await fail(place, row.name, error);
+    this.asideInARow.delete(row.name); // when it is retried, the rows have been seen to
     this.crew.call.report.error('backfill.failed', { backfill: row.name, migration: row.migration, ...error });
   }
 }

@@ -1,6 +1,7 @@
 import type { Ora } from 'ora';
 import type { ProgressEvent } from '../config/index.js';
 import type { Holder } from '../lock.js';
+import { movingText } from './backfill-text.js';
 
 /** Tells a person what a call is doing, on stderr. */
 export interface Progress {
@@ -15,11 +16,16 @@ export async function tellProgress(stream: NodeJS.WriteStream): Promise<Progress
   return stream.isTTY && stream.columns > 0 ? await movingLine(stream) : plainLines(stream);
 }
 
+const linesEveryMs = 10_000;
+
 function plainLines(stream: NodeJS.WriteStream): Progress {
+  let toldAt = -Infinity;
   return {
     onProgress: (event) => {
-      const told = sentenceOf(event);
-      if (told) stream.write(`${told.text}\n`);
+      const told = sentenceOf(event, 'plain');
+      if (!told || (told.moves && performance.now() - toldAt < linesEveryMs)) return;
+      if (told.moves) toldAt = performance.now();
+      stream.write(`${told.text}\n`);
     },
     end: () => undefined,
   };
@@ -34,7 +40,7 @@ async function movingLine(stream: NodeJS.WriteStream): Promise<Progress> {
   timer.unref();
   return {
     onProgress: (event) => {
-      const told = sentenceOf(event);
+      const told = sentenceOf(event, 'bar');
       if (!told) return;
       if (told.lasting) return keepLine(spinner, told.text);
       [text, since] = [told.text, performance.now()];
@@ -60,10 +66,14 @@ interface Sentence {
   readonly text: string;
   /** Something that is done, or that a person should see afterwards too. */
   readonly lasting: boolean;
+  /** Comes every second: a line each would be too many. */
+  readonly moves?: boolean;
 }
 
+type Moving = Parameters<typeof movingText>[0];
+
 // Events that say nothing to a person who waits are passed over.
-function sentenceOf(event: ProgressEvent): Sentence | undefined {
+function sentenceOf(event: ProgressEvent, how: 'bar' | 'plain'): Sentence | undefined {
   const step = `${String(event['step'])}/${String(event['of'])} ${String(event['migration'])}`;
   const doing = (text: string): Sentence => ({ text, lasting: false });
   const done = (text: string): Sentence => ({ text, lasting: true });
@@ -85,6 +95,29 @@ function sentenceOf(event: ProgressEvent): Sentence | undefined {
       );
     case 'step.adopted':
       return done(`${String(event['migration'])}: found done already: ${String(event['statement'])}`);
+    default:
+      return backfillSentenceOf(event, how);
+  }
+}
+
+function backfillSentenceOf(event: ProgressEvent, how: 'bar' | 'plain'): Sentence | undefined {
+  const name = String(event['backfill']);
+  const done = (text: string): Sentence => ({ text, lasting: true });
+  switch (event.event) {
+    case 'backfill.progress':
+      return { text: (event['backfills'] as Moving[]).map((each) => movingText(each, how)).join('; '), lasting: false, moves: true };
+    case 'backfill.waiting':
+      return { text: `backfills wait: ${String(event['reason'])}`, lasting: false, moves: true };
+    case 'backfill.stopped':
+      return done(`stopped: ${movingText(event as unknown as Moving, 'plain')}; what is done stays done, and the next run goes on there`);
+    case 'backfill.ended':
+      return done(`${name} is ${String(event['status'])}`);
+    case 'backfill.failed':
+      return done(`${name} failed: ${String(event['message'])}`);
+    case 'backfill.refused':
+      return done(`${name} is left to others: ${String(event['reason'])}`);
+    case 'backfill.row-set-aside':
+      return done(`${name}: the row with the key (${(event['key'] as string[]).join(', ')}) is set aside: ${String(event['message'])}`);
     default:
       return undefined;
   }
