@@ -14,7 +14,7 @@ import type { Migration } from './source/index.js';
 
 const shownCount = 5;
 
-/** The finding `snapshot-stale` where the snapshot is not what all migrations make of an empty scratch database. Writes nothing. */
+/** The finding `snapshot-stale` where the snapshot is not what all migrations make of an empty scratch database. Writes nothing. Throws EM_CONFIG_INVALID where it cannot be read. */
 export async function checkSnapshot(opened: Opened, file: string): Promise<Finding[]> {
   const text = readText(file);
   const remedy = 'Run `ensure-migrated check --write-snapshot`, and commit the file.';
@@ -29,7 +29,7 @@ export async function checkSnapshot(opened: Opened, file: string): Promise<Findi
 
 /**
  * Writes the snapshot: what all migrations make of an empty scratch database, so that nothing of a developer's own database gets into it. A file that says
- * the same, maybe in the words of another server, is left as it is. Throws EM_CONFIG_INVALID where it cannot be written, and what a replay throws.
+ * the same, maybe in the words of another server, is left as it is. Throws EM_CONFIG_INVALID where it cannot be read or written, and what a replay throws.
  */
 export async function writeSnapshot(opened: Opened, file: string): Promise<void> {
   const fresh = await buildSnapshot(opened);
@@ -38,8 +38,7 @@ export async function writeSnapshot(opened: Opened, file: string): Promise<void>
   try {
     writeFileSync(file, fresh);
   } catch (cause) {
-    const remedy = 'Correct `schema.snapshot`, or let this process write there.';
-    throw new MigrationError('EM_CONFIG_INVALID', `the snapshot ${file} cannot be written: ${messageOf(cause)}`, { remedy, cause });
+    throw notPossible(`the snapshot ${file} cannot be written: ${messageOf(cause)}`, cause);
   }
 }
 
@@ -78,5 +77,16 @@ async function buildSnapshot(opened: Opened): Promise<string> {
 }
 
 function readText(file: string): string | undefined {
-  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  try {
+    return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  } catch (cause) {
+    throw notPossible(`the snapshot ${file} cannot be read: ${messageOf(cause)}`, cause);
+  }
+}
+
+function notPossible(message: string, cause: unknown): MigrationError {
+  return new MigrationError('EM_CONFIG_INVALID', message, {
+    remedy: 'Correct `schema.snapshot`, or let this process read and write there.',
+    cause,
+  });
 }

@@ -25,12 +25,16 @@ const commentTable = pattern(String.raw`COMMENT ON TABLE <name>\.<name> IS '((?:
 
 /**
  * Writes a statement as calls of knex's schema builder; undefined for one that it does not say naturally, or would garble: knex takes each `?`
- * in what it builds for a value. Pure.
+ * in what it builds for a value, and reads names as paths. Pure.
  */
 export function buildCalls(sql: string, place: Place, serials: Serials = noSerials): Code | undefined {
   if (sql.includes('?') || sql.includes('\\')) return undefined;
+  if (sql.match(new RegExp(name, 'g'))?.some((each) => isPath.test(each))) return undefined;
   return rules.map((rule) => rule(sql, place, serials)).find((code) => code !== undefined);
 }
+
+// wrapString() of knex splits at dots and at ` as `, trims, and takes * for all.
+const isPath = /[.*]| as |^"\s|\s"$/i;
 
 type Rule = (sql: string, place: Place, serials: Serials) => Code | undefined;
 

@@ -51,16 +51,32 @@ function splitName(identity: string): string[] {
   return identity.match(/"(?:[^"]|"")+"|[^."]+/g) ?? [];
 }
 
-/** The renames that words (`patients.email:mail`, `public.patients:clients`) choose. Throws EM_PLAN_REFUSED for a word that fits none, or more than one. Pure. */
+/**
+ * The renames that words (`patients.email:mail`, `public.patients:clients`) choose. Throws EM_PLAN_REFUSED for a word that fits none, or more than
+ * one, and for one that gives a name away again. Pure.
+ */
 export function chooseRenames(words: readonly string[], possible: readonly Rename[]): Rename[] {
-  return words.map((word) => {
-    const [from = '', to = ''] = word.split(':');
-    const found = possible.filter((rename) => isNamed(rename.from, from) && isNamed(rename.to, to));
-    if (found.length === 1) return found[0] as Rename;
-    const listed = possible.map((rename) => `${rename.from}:${lastOf(rename.to)}`).join(', ');
-    const remedy = `Give what is dropped and what is added in the same shape${listed === '' ? '; here nothing is' : `: ${listed}`}. Nothing was written.`;
-    throw new MigrationError('EM_PLAN_REFUSED', `"${word}" names ${found.length === 0 ? 'no rename' : 'more than one rename'}`, { remedy });
-  });
+  const chosen = new Map<Rename, string>();
+  for (const word of words) {
+    const rename = chooseRename(word, possible);
+    const [, other] = [...chosen].find(([each]) => each !== rename && (each.from === rename.from || each.to === rename.to)) ?? [];
+    if (other !== undefined) throw refused(`"${word}" contradicts "${other}"`, 'Give each name once.');
+    chosen.set(rename, word);
+  }
+  return [...chosen.keys()];
+}
+
+function chooseRename(word: string, possible: readonly Rename[]): Rename {
+  const [from = '', to = ''] = word.split(':');
+  const [found, ...others] = possible.filter((rename) => isNamed(rename.from, from) && isNamed(rename.to, to));
+  if (found !== undefined && others.length === 0) return found;
+  const listed = possible.map((rename) => `${rename.from}:${lastOf(rename.to)}`).join(', ');
+  const remedy = `Give what is dropped and what is added in the same shape${listed === '' ? '; here nothing is' : `: ${listed}`}.`;
+  throw refused(`"${word}" names ${found === undefined ? 'no rename' : 'more than one rename'}`, remedy);
+}
+
+function refused(message: string, remedy: string): MigrationError {
+  return new MigrationError('EM_PLAN_REFUSED', message, { remedy: `${remedy} Nothing was written.` });
 }
 
 function isNamed(identity: string, word: string): boolean {

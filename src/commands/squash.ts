@@ -11,7 +11,7 @@ export interface SquashOptions extends SquashRequest {
  * Makes one migration of all from the first up to a revision, proved in scratch databases to make the same. It says which it replaces: a database
  * that has run them all counts it as applied, a fresh one runs it in their place, and one in the middle is refused, unless the old files are still
  * there. No database has to be at head, and none is changed. Throws EM_PLAN_REFUSED where nobody has said what becomes of rows that the old ones
- * write, EM_DIFF_INCOMPLETE, EM_REPLAY_FAILED, EM_SCRATCH_UNAVAILABLE; nothing is written then.
+ * write or sequences that they move, EM_DIFF_INCOMPLETE, EM_REPLAY_FAILED, EM_SCRATCH_UNAVAILABLE; nothing is written then.
  */
 export async function squash(options: Options, { embedded, ...request }: SquashOptions): Promise<SquashResult> {
   return await atWorkplace(options, embedded ? 'embedded' : 'given', async (place) => await squashMigrations(place, request));

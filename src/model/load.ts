@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { SchemaSource } from '../config/index.js';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
@@ -29,6 +29,7 @@ export async function loadModel(source: SchemaSource | undefined): Promise<reado
 
 async function loadCode(file: string): Promise<MigrationCode | SqlScript> {
   try {
+    if (!existsSync(file)) throw new Error('there is no such file');
     return file.endsWith('.sql') ? await readScript(file) : codeOf(await importFile(file));
   } catch (cause) {
     if (isMigrationError(cause)) throw cause;

@@ -82,6 +82,9 @@ export function compareSnapshots(text: string, fresh: string): string[] {
   ];
 }
 
+// A name in quotes may have ` = ` in it.
+const defined = /^((?:"[^"]*"|[^"])*?) = (.*)$/s;
+
 // What is no line of ours (a conflict that git has marked) is the name of something that is not made.
 function entriesOf(text: string): Map<string, string> {
   const entries = new Map<string, string>();
@@ -91,9 +94,9 @@ function entriesOf(text: string): Map<string, string> {
     const [, more] = /^ *\|(.*)$/.exec(line) ?? [];
     if (more !== undefined) entries.set(last, `${entries.get(last) ?? ''}\n${more}`);
     else {
-      const at = line.indexOf(' = ');
-      last = (at < 0 ? line : line.slice(0, at)).trim();
-      entries.set(last, at < 0 ? '' : line.slice(at + 3));
+      const [, name = line, definition = ''] = defined.exec(line) ?? [];
+      last = name.trim();
+      entries.set(last, definition);
     }
   }
   return entries;

@@ -8,9 +8,9 @@ import type { Session } from '../session/index.js';
 import { renderReplaced, type Migration } from '../source/index.js';
 import type { Workplace } from '../workplace.js';
 import { pathsOf, refused, type Chosen } from './choose.js';
-import { readRows, type TableRows } from './rows.js';
+import { readContents, type Content } from './contents.js';
 
-/** What becomes of the rows that the old migrations write. */
+/** What becomes of what the old migrations write, beside the schema. */
 export type Rows = 'keep' | 'leave-out';
 
 /** What the old migrations make, from nothing. */
@@ -20,11 +20,11 @@ export interface Chain {
   /** With those that come later. */
   readonly head: Built;
   /** That the new migration has to write. */
-  readonly rows: readonly TableRows[];
+  readonly rows: readonly Content[];
   readonly scripts: BaselineScripts;
 }
 
-/** Runs the old migrations in a scratch database, and dumps what they make there. Throws EM_PLAN_REFUSED for rows of which nobody has said what becomes of them. */
+/** Runs the old migrations in a scratch database, and dumps what they make there. Throws EM_PLAN_REFUSED for rows, and moved sequences, of which nobody has said what becomes of them. */
 export async function dumpChain(place: Workplace, chosen: Chosen, wanted: Rows | undefined): Promise<Chain> {
   return await withScratch(place, async (scratch) => {
     const look = async (session: Session) => await lookAt(place, session);
@@ -32,7 +32,7 @@ export async function dumpChain(place: Workplace, chosen: Chosen, wanted: Rows |
       await replay({ call: place.call, scratch, migrations, schema: place.schema }, then);
     const empty = await run([], look);
     const made = await run(chosen.migrations, async (session) => {
-      const rows = await readRows(session, place.tables);
+      const rows = await readContents(session, place.tables);
       if (wanted === undefined) refuseRows(rows);
       const kept = wanted === 'keep' && rows.length > 0 ? rows : [];
       return { squashed: await look(session), rows: kept, scripts: await dump({ place, chosen, session, scratch }, kept) };
@@ -53,7 +53,7 @@ interface Dumped {
   readonly scratch: Scratch;
 }
 
-async function dump({ place, chosen, session, scratch }: Dumped, rows: readonly TableRows[]): Promise<BaselineScripts> {
+async function dump({ place, chosen, session, scratch }: Dumped, rows: readonly Content[]): Promise<BaselineScripts> {
   const { call, tables } = place;
   const [file] = pathsOf(chosen);
   const { facts } = await readHistory(session, tables);
@@ -73,12 +73,12 @@ async function dump({ place, chosen, session, scratch }: Dumped, rows: readonly 
   throw refused('the migrations up to there make nothing', 'Squash to a later revision.');
 }
 
-function refuseRows(rows: readonly TableRows[]): void {
+function refuseRows(rows: readonly Content[]): void {
   if (rows.length === 0) return;
-  const shown = rows.slice(0, 10).map(({ table, count }) => `${table} (${count})`);
+  const shown = rows.slice(0, 10).map(({ what, count }) => `${what} (${count})`);
   const more = rows.length > shown.length ? ` and ${rows.length - shown.length} more` : '';
   throw refused(
-    `the migrations up to there write rows, which the schema alone would lose in a fresh database: ${shown.join(', ')}${more}`,
-    'Say what becomes of them: `--rows keep` writes them into the squash as inserts, `--rows leave-out` does not.',
+    `the migrations up to there write what the schema alone would lose in a fresh database: ${shown.join(', ')}${more}`,
+    'Say what becomes of it: `--rows keep` writes it into the squash, as inserts and setval(), `--rows leave-out` does not.',
   );
 }

@@ -9,7 +9,7 @@ import { listMigrations } from '../source/index.js';
 import type { Workplace } from '../workplace.js';
 import type { Chosen } from './choose.js';
 import { lookAt, type Chain } from './dump.js';
-import { readRows, type TableRows } from './rows.js';
+import { readContents, type Content } from './contents.js';
 import type { Way } from './write.js';
 
 interface Proof {
@@ -30,7 +30,7 @@ export async function proveSquash(place: Workplace, { chosen, chain, way }: Proo
   await withScratch(place, async (scratch) => {
     const request = { call, scratch, schema };
     const made = await replay({ ...request, migrations: squash }, async (session) => {
-      return { schema: await look(session), rows: await readRows(session, tables) };
+      return { schema: await look(session), rows: await readContents(session, tables) };
     });
     refuse('what the squash makes is not what the old migrations make', [
       ...findDifferences(chain.squashed, made.schema),
@@ -63,11 +63,11 @@ function sentenceOf(change: Change): string {
   return `${kind} ${identity} would be ${action === 'dropped' ? 'missing' : 'left over'}`;
 }
 
-function findOtherRows(wanted: readonly TableRows[], made: readonly TableRows[]): Finding[] {
-  const digests = new Map(made.map(({ table, digest }) => [table, digest]));
+function findOtherRows(wanted: readonly Content[], made: readonly Content[]): Finding[] {
+  const digests = new Map(made.map(({ what, digest }) => [what, digest]));
   const others = [
-    ...wanted.filter(({ table, digest }) => digests.get(table) !== digest).map(({ table }) => table),
-    ...made.filter(({ table }) => !wanted.some((each) => each.table === table)).map(({ table }) => table),
+    ...wanted.filter(({ what, digest }) => digests.get(what) !== digest).map(({ what }) => what),
+    ...made.filter(({ what }) => !wanted.some((each) => each.what === what)).map(({ what }) => what),
   ];
-  return others.map((table) => ({ code: 'squash-differs', level: 'error', message: `the rows of ${table} are other ones`, remedy }));
+  return others.map((what) => ({ code: 'squash-differs', level: 'error', message: `there would be other ${what}`, remedy }));
 }

@@ -11,8 +11,8 @@ export interface SquashRequest {
   /** The last of the migrations that become one: its name, or a unique part of it. */
   readonly to: string;
   /**
-   * What becomes of the rows that the old migrations write: `keep` writes them into the new one as inserts, `leave-out` makes the schema alone.
-   * Where there are such rows, one of the two has to be said.
+   * What becomes of the rows that the old migrations write, and of where they move sequences to: `keep` writes it into the new one as inserts
+   * and setval(), `leave-out` makes the schema alone. Where there is such, one of the two has to be said.
    */
   readonly rows?: Rows | undefined;
   /** Removes the files of the old migrations once the new one is proved. Default: they stay, and it runs in their place where none has run. */

@@ -7,7 +7,8 @@ import { breaking, makeProject, moduleOf, type Project } from './project.js';
 async function readerOf({ database }: Project): Promise<string> {
   const { name, url } = await database.createRole();
   await database.query(
-    `alter role "${name}" set default_transaction_read_only = on; grant select on all tables in schema public to "${name}"`,
+    `alter role "${name}" set default_transaction_read_only = on;
+     grant select on knex_migrations, knex_migrations_lock, knex_migrations_journal to "${name}"`,
   );
   return url;
 }

@@ -120,6 +120,21 @@ describeWithClientTools('squash', () => {
     expect(await place.database.query(`insert into orders (who) values ('c') returning id`)).toEqual([{ id: '3' }]);
   });
 
+  test('keeps where a sequence was moved to without a row, and does not lose it silently', async () => {
+    const moving = `
+      export const up = async (knex) => await knex.raw('create sequence numbers; alter sequence orders_id_seq restart with 5000; alter table orders add column who text, add column total int');
+      export const down = async (knex) => await knex.raw('drop sequence numbers; alter sequence orders_id_seq restart with 1; alter table orders drop column who, drop column total');`;
+    const place = await makePlace({ '02_total.js': moving });
+    const before = await readdir(place.directory);
+    const refused = await failureOf(squash(place.options, { to: '04_notes' }));
+    expect(refused).toMatchObject({ code: 'EM_PLAN_REFUSED', remedy: expect.stringContaining('--rows keep') as string });
+    expect(refused.message).toMatch(/: position of "public"\."orders_id_seq" \(5000\)\n/); // and neither numbers nor what counts the history
+    expect(await readdir(place.directory)).toEqual(before);
+    await squash(place.options, { to: '04_notes', rows: 'keep' });
+    await ensureMigrated(place.options);
+    expect(await place.database.query(`insert into orders default values returning id`)).toEqual([{ id: '5000' }]);
+  });
+
   test('leaves nothing behind where a later migration does something else without the rows, or it is asked for what makes no sense', async () => {
     const needing = `export const up = async (knex) => {
         const orders = await knex('orders');

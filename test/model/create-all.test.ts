@@ -104,7 +104,10 @@ describe('a model', () => {
       message: expect.stringContaining('syntax error') as string,
     });
     expect(await failing('named.js')).toMatchObject({ message: expect.stringContaining('its default export is no function') as string });
-    expect(await failing('absent.js')).toMatchObject({ code: 'EM_MODEL_INVALID' });
+    expect(await failing('absent.js')).toMatchObject({
+      code: 'EM_MODEL_INVALID',
+      message: expect.stringContaining('absent.js cannot be loaded: there is no such file') as string,
+    });
     await expect(createAll({ ...options, schema: undefined })).rejects.toMatchObject({ code: 'EM_CONFIG_INVALID' });
     expect(await relationsOf(database)).toEqual([]);
     expect(

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { autogenerate, check, upgrade } from '../../src/commands/index.js';
@@ -96,6 +96,16 @@ describe('the snapshot', () => {
     expect(await readFile(file, 'utf8')).toBe('');
   });
 
+  test('that cannot even be read is a fault of the configuration, and does not take back an upgrade either', async () => {
+    const { options, file } = await makeSnapshotted();
+    await mkdir(file);
+    await expect(check(options)).rejects.toMatchObject({ code: 'EM_CONFIG_INVALID' });
+    const { applied, findings } = await upgrade(options);
+    expect(applied).toHaveLength(2);
+    expect(findings).toContainEqual(expect.objectContaining({ code: 'snapshot-unwritten', level: 'warn', at: { file } }));
+    await rm(file, { recursive: true });
+  });
+
   test('on the command line', async () => {
     const { directory, database } = await makeSnapshotted({
       'ensure-migrated.config.js': `export default { schema: { files: './schema.js', snapshot: './schema.lock' }, migrations: './migrations' };`,
@@ -133,6 +143,12 @@ describe('what is compared', () => {
     ],
     ['a privilege that came with 17', text(16, 'grant a = ALL'), text(18, 'grant a = MAINTAIN'), []],
     ['a conflict of git', text(15, '<<<<<<< HEAD', line), text(15, line), ['it has <<<<<<< HEAD, which is not made']],
+    [
+      'names that have an equals sign',
+      text(15, 'column "a = b"."c" = int', 'column "a = b".d = int'),
+      text(15, 'column "a = b"."c" = text', 'column "a = b".d = int'),
+      ['it has another definition of column "a = b"."c"'],
+    ],
     ['nothing', '', text(15, line), ['it lacks table public.a']],
   ])('%s', (_what, was, is, found) => {
     expect(compareSnapshots(was, is)).toEqual(found);
