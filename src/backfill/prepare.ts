@@ -13,7 +13,7 @@ export async function prepare(place: Place, row: RangeRow): Promise<'started' | 
   const refusal = refusalOf(found, table, definition.key);
   if (refusal !== undefined) {
     await rollBack(place);
-    await fail(place, name, { code: 'no-key', message: refusal });
+    await fail(place, name, { code: 'key', message: refusal });
     return 'failed';
   }
   const walk = found as Walk;
