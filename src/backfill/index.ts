@@ -1,12 +1,16 @@
 /** Changes of many rows, in batches, each row exactly once. The only door of this room. */
 import type { Knex } from 'knex';
+import type { Session } from '../session/index.js';
 import type { Backfill } from './definition.js';
 import type { BackfillProgress } from './progress.js';
+import type { Crew } from './worker.js';
 
 export type { Backfill, Batch, Row } from './definition.js';
 export { definitionsIn } from './definitions.js';
+export { pause } from './pause.js';
 export { isOpen, readProgress, type BackfillProgress } from './progress.js';
 export type { BackfillError, Status } from './state.js';
+export { describeProgress, isUnfinished, readChanged, readUnfinished, shortOf } from './unfinished.js';
 export type { Crew } from './worker.js';
 
 /**
@@ -21,4 +25,9 @@ export async function enqueue(knex: Knex, name: string, definition?: Backfill): 
 /** See run.ts. */
 export async function workToTheEnd(...args: Parameters<typeof import('./run.js').workToTheEnd>): Promise<readonly BackfillProgress[]> {
   return await (await import('./run.js')).workToTheEnd(...args);
+}
+
+/** See background.ts. */
+export async function backgroundWork(crew: Crew): Promise<(session: Session) => Promise<void>> {
+  return (await import('./background.js')).backgroundWork(crew);
 }

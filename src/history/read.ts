@@ -28,6 +28,8 @@ export interface History {
   /** `absent`: knex has migrated here, we have not. `denied`: this role may not read it. */
   readonly journal: 'known' | 'absent' | 'denied';
   readonly owner: Owner | undefined;
+  /** Whether somebody has ever enqueued a backfill: their table is there. */
+  readonly hasBackfills: boolean;
   /** With a lock key: whether this message has taken the advisory lock. */
   readonly locked: boolean;
 }
@@ -54,7 +56,7 @@ export async function readHistory(
   const { rows, error } = await session.collect(
     [
       ...path,
-      `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role');`,
+      `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role'), pg_catalog.to_regclass(${literal(tables.backfills)}) is not null;`,
       `select pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') from ${tables.history};`,
       `select (select detail from ${tables.journal} where kind = 'owner');`,
     ].join('\n'),
@@ -69,6 +71,7 @@ export async function readHistory(
     applied: names === undefined ? undefined : splitNames(names[0] as string | null),
     journal: !error ? 'known' : state === denied ? 'denied' : 'absent',
     owner: (owner?.[0] as Owner | null | undefined) ?? undefined,
+    hasBackfills: first?.[9] === true,
     locked: first?.[0] === true,
   };
 }
