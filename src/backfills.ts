@@ -13,9 +13,8 @@ import {
 } from './backfill/index.js';
 import type { Options } from './config/index.js';
 import { MigrationError } from './errors.js';
-import type { Tables } from './history/index.js';
-import { inSchema } from './read-state.js';
-import { openDatabase, runCall, type Opened } from './run-call.js';
+import { resolved } from './read-state.js';
+import { openDatabase, runCall } from './run-call.js';
 
 export interface BackfillOptions {
   /** These, each of which must be there (EM_BACKFILL_UNKNOWN); all where undefined. */
@@ -38,17 +37,11 @@ export interface RetryOptions extends ResumeOptions {
   readonly aside?: 'again' | undefined;
 }
 
-/** Where the tables of backfills are, also for a session of another search_path. */
-function tablesIn({ tables, history }: Opened): Tables {
-  const schema = tables.schema ?? history.facts.schema;
-  return schema === null ? tables : inSchema(tables, schema);
-}
-
 /** What each backfill has come to, in the order in which they were enqueued. Locks and writes nothing. */
 async function list(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
   return await runCall(options, async (call) => {
     await using opened = await openDatabase(call, 'alone');
-    return chosenOf(await readProgress(opened.session, tablesIn(opened)), names);
+    return chosenOf(await readProgress(opened.session, resolved(opened)), names);
   });
 }
 
@@ -56,8 +49,8 @@ async function list(options: Options = {}, { names }: BackfillOptions = {}): Pro
 async function aside(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly RowAside[]> {
   return await runCall(options, async (call) => {
     await using opened = await openDatabase(call, 'alone');
-    chosenOf(await readProgress(opened.session, tablesIn(opened)), names);
-    return await readAside(opened.session, tablesIn(opened), names);
+    chosenOf(await readProgress(opened.session, resolved(opened)), names);
+    return await readAside(opened.session, resolved(opened), names);
   });
 }
 
@@ -69,7 +62,7 @@ async function run(options: Options = {}, { names }: BackfillOptions = {}): Prom
   return await runCall(options, async (call) => {
     await using opened = await openDatabase(call);
     const { session, migrations } = opened;
-    const tables = tablesIn(opened);
+    const tables = resolved(opened);
     chosenOf(await readProgress(session, tables), names);
     return await workToTheEnd({ call, tables, names, definitionOf: definitionsIn(migrations) }, session);
   });
@@ -82,7 +75,7 @@ async function run(options: Options = {}, { names }: BackfillOptions = {}): Prom
 async function wait(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
   return await runCall(options, async (call) => {
     await using opened = await openDatabase(call, 'alone');
-    return await waitForDone({ call, tables: tablesIn(opened), names }, opened.session);
+    return await waitForDone({ call, tables: resolved(opened), names }, opened.session);
   });
 }
 
@@ -115,7 +108,7 @@ async function controlled(options: Options, { names, ...asked }: Control & Backf
     const readsCode = asked.action === 'resume' || asked.action === 'retry';
     await using opened = await openDatabase(call, readsCode ? 'with migrations' : 'alone');
     const { session, migrations } = opened;
-    return await control({ call, tables: tablesIn(opened), names, definitionOf: definitionsIn(migrations) }, session, asked);
+    return await control({ call, tables: resolved(opened), names, definitionOf: definitionsIn(migrations) }, session, asked);
   });
 }
 

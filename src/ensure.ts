@@ -15,20 +15,23 @@ import type { State } from './state.js';
  * Up to date it takes one connection and one round trip, no lock, and writes nothing; where the catalogs were written to since the last run it
  * also reads the schema, to tell drift. Otherwise it holds an advisory lock while it checks,
  * applies the pending migrations and verifies. Waits at most `timeouts.callMs` in all; the time of its own statements does not count.
+ * Backfills that are not done are worked on afterwards, in this process, unless `backfills` says otherwise.
  * While it runs, SIGTERM, SIGINT and `signal` roll back, unlock and throw EM_ABORTED. Options not given come from the environment, then
  * from the defaults (docs/options.md). Every code that it can throw is in docs/errors.md.
  */
 export async function ensureMigrated(options: Options = {}): Promise<Outcome> {
-  return await runCall(options, async (call) => tellReady(call, await boot(call)), tellFailed);
+  return await runCall(options, async (call) => tellReady(call, await boot(call, options)), tellFailed);
 }
 
-async function boot(call: Call): Promise<Outcome> {
+async function boot(call: Call, options: Options): Promise<Outcome> {
   if (call.config.mode === 'off') return outcomeOf(call, { status: 'off' });
   call.report.debug('boot.started', { mode: call.config.mode });
   const catalogs = call.config.rules['schema-drift'].level === 'off' ? undefined : 'compared';
   await using opened = await openDatabase(call, 'with migrations', { catalogs });
   const state = await readState(opened);
-  return state.inSync ? nothingToDo(call, await lookForDrift(opened, state)) : await bringToHead(opened, state);
+  const outcome = state.inSync ? nothingToDo(call, await lookForDrift(opened, state)) : await bringToHead(opened, state);
+  if (state.inSync && !opened.history.hasBackfills) return outcome;
+  return await (await import('./boot-backfills.js')).seeToBackfills(opened, { outcome, options });
 }
 
 // The schema itself is read only when something has written to its catalogs since the last run.

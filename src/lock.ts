@@ -98,7 +98,7 @@ async function tryLock({ session, tables, key, scope }: LockRequest): Promise<Hi
   return { ...history, locked };
 }
 
-const busyMarks = { backup: '/backup', restore: '/restore' };
+const busyMarks = { backup: '/backup', restore: '/restore', backfill: '/backfill' };
 
 /**
  * Does work of the holder that is no statement of its session, during which that is idle. Shown to those who wait as its application_name,

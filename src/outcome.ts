@@ -12,6 +12,19 @@ export interface AppliedMigration {
   readonly batch: number;
 }
 
+/** A backfill that is not done, as it stood when it was asked. Plain data, frozen. */
+export interface UnfinishedBackfill {
+  readonly name: string;
+  /** The last two wait for a person: see `error`. `passed`: its rows are done, and it is being verified. */
+  readonly status: 'queued' | 'running' | 'passed' | 'paused' | 'failed' | 'unverified';
+  /** Rows of the table that it has come past, and of about how many. */
+  readonly seenCount: number;
+  readonly estimatedCount: number | undefined;
+  readonly remainingMs: number | undefined;
+  /** Why it has stopped, without a value of any column but the key. */
+  readonly error: { readonly code: string; readonly message: string } | undefined;
+}
+
 /** What a call came to. Plain data, frozen. */
 export interface Outcome {
   /** `ahead`: the database has newer migrations, and each is marked compatible with older code. `off`: nothing was looked at. */
@@ -25,6 +38,8 @@ export interface Outcome {
   readonly reverted?: readonly AppliedMigration[];
   /** The file of the backup that was taken before; of a backup by a command, the last line that it wrote. */
   readonly backup?: string;
+  /** Backfills that are not done; not there when there are none. */
+  readonly backfills?: readonly UnfinishedBackfill[];
   /** What was found and did not refuse the boot. */
   readonly findings: readonly Finding[];
   /** Milliseconds per phase. */
@@ -89,4 +104,10 @@ export function withFindings(outcome: Outcome, findings: readonly Finding[]): Ou
 /** The outcome of a call that had nothing to apply. */
 export function nothingToDo(call: Timed, { ahead, revision, findings }: Compared): Outcome {
   return outcomeOf(call, { status: ahead.length > 0 ? 'ahead' : 'in-sync', from: revision, to: revision, findings });
+}
+
+/** The same outcome with what is not done of backfills, and what was found of them. */
+export function withBackfills(outcome: Outcome, backfills: readonly UnfinishedBackfill[], found: readonly Finding[] = []): Outcome {
+  const findings = Object.freeze([...outcome.findings, ...found]);
+  return Object.freeze({ ...outcome, ...(backfills.length > 0 && { backfills: Object.freeze([...backfills]) }), findings });
 }

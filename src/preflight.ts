@@ -3,11 +3,12 @@ import { runChecks } from './checks/index.js';
 import { describeDrift } from './drift.js';
 import { isMigrationError, type ErrorCode, type MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
+import { checkGates } from './gate.js';
 import type { JournalEntry } from './history/index.js';
 import { lintPlan, withoutRepeated } from './lint-plan.js';
 import { planUpgrade } from './plan.js';
 import { isPooled } from './pooler.js';
-import { inSchema, readState } from './read-state.js';
+import { readState, resolved } from './read-state.js';
 import type { Opened } from './run-call.js';
 import { migrationId, type LoadedMigration, type Migration } from './source/index.js';
 import { baselineOf } from './state.js';
@@ -27,7 +28,7 @@ export interface Foreseen {
 export async function foresee(opened: Opened, lock: 'held' | 'free'): Promise<Foreseen> {
   const { history, session } = opened;
   if (!isPooled(opened)) await session.hold('direct', history.facts); // the settings that a boot has, and the checks judge
-  const place = { ...opened, tables: schemaOf(opened) };
+  const place = { ...opened, tables: resolved(opened) };
   const findings: Finding[] = [];
   const state = await readState({ ...place, resumable: async (journal) => await goingOn(place, lock, journal) });
   const stamped = (await orFindings(findings, () => baselineOf(place.call.config, state, place.migrations))) ?? [];
@@ -37,14 +38,15 @@ export async function foresee(opened: Opened, lock: 'held' | 'free'): Promise<Fo
   const plan = await orFindings(findings, () => planUpgrade({ pending: loaded, applied: state.applied, ...planOptions(place) }));
   const checked = await ask(place, loaded);
   const linted = (plan && (await lintPlan(place, plan)))?.findings ?? [];
-  findings.push(...checked, ...withoutRepeated(linted, checked), ...(await drift(place, state)));
+  const gates = plan ? await checkGates({ ...place, pending: loaded, transaction: plan.transaction }) : [];
+  findings.push(...checked, ...withoutRepeated(linted, checked), ...gates, ...(await drift(place, state)));
   return { pending: pending.map(({ name }) => name), findings };
 }
 
 /** The same where the migrations cannot be listed: nothing can be compared then. */
 export async function foreseeWithout(opened: Opened): Promise<Foreseen> {
   if (!isPooled(opened)) await opened.session.hold('direct', opened.history.facts);
-  return { pending: [], findings: await ask({ ...opened, tables: schemaOf(opened) }, []) };
+  return { pending: [], findings: await ask({ ...opened, tables: resolved(opened) }, []) };
 }
 
 /**
@@ -73,11 +75,6 @@ const foreseeable: ReadonlySet<ErrorCode> = new Set([
 function findingOf({ code, message, remedy }: MigrationError, at?: Finding['at']): Finding {
   const what = `a boot ends with ${code}: ${message.replace(`\n  ${remedy}`, '')}`;
   return { code: 'boot-refused', level: 'error', message: what, remedy, ...(at && { at }) };
-}
-
-function schemaOf({ tables, history: { facts } }: Opened): Opened['tables'] {
-  const schema = tables.schema ?? facts.schema;
-  return schema === null ? tables : inSchema(tables, schema);
 }
 
 // What the next boot simply runs again, and what is running now.

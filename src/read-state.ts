@@ -59,3 +59,9 @@ async function readUnmanaged({ session, tables, history: { facts } }: StateReque
 export function inSchema(tables: Tables, schema: string): Tables {
   return tablesIn(schema, tables.names);
 }
+
+/** The same once a history was read: where no schema of the search_path exists, names go on following that. */
+export function resolved({ tables, history: { facts } }: Pick<StateRequest, 'tables' | 'history'>): Tables {
+  const schema = tables.schema ?? facts.schema;
+  return schema === null ? tables : inSchema(tables, schema);
+}

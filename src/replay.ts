@@ -78,6 +78,7 @@ function configOf({ call: { config }, scratch }: ReplayRequest): Config {
     connection,
     directConnection: undefined,
     mode: 'apply',
+    backfills: 'blocking', // a gate is never too long a wait here
     baseline: undefined,
     expect: {},
     checks: [],

@@ -4,11 +4,12 @@ import { runChecks } from './checks/index.js';
 import { describeDrift, rememberSchema } from './drift.js';
 import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
+import { checkGates, openGate } from './gate.js';
 import { isOther, type History } from './history/index.js';
 import type { LiveLint } from './lint/index.js';
 import { settleLastRun } from './last-run.js';
 import { nothingToDo, type Outcome } from './outcome.js';
-import { planUpgrade, selectPending, type Plan, type Target } from './plan.js';
+import { planUpgrade, selectPending, type Plan, type Step, type Target } from './plan.js';
 import type { Migration } from './source/index.js';
 import { baselineOf } from './state.js';
 import type { Claimed, FullState, Locked } from './under-lock.js';
@@ -67,12 +68,14 @@ class Upgrade {
       const plan = planUpgrade({ pending: loaded, applied: state.applied, transaction, disableTransactions, pooled });
       const { facts, applied, journal } = history;
       const findings = await runChecks({ call, session, facts, tables, applied, journal, pending: loaded, direction: 'up', pooled });
+      const gates = await checkGates({ call, session, tables, history, pending: loaded, transaction: plan.transaction });
       const drift = await describeDrift({ call, session, tables, applied: state.applied, history });
       const { lintPlan, withoutRepeated } = await import('./lint-plan.js');
       const lint = await lintPlan(locked, plan);
       locked.refuse('EM_CHECK_FAILED', 'refused before anything was changed', [
         ...findings,
         ...withoutRepeated(lint?.findings ?? [], findings),
+        ...gates,
         ...drift,
       ]);
       const names = plan.steps.map(({ name }) => name);
@@ -95,14 +98,17 @@ class Upgrade {
     return isOther(applied, state.applied) ? 'outdated' : 'current';
   }
 
-  private async apply({ state, stamped, plan, lint, claim }: Work, { facts }: History): Promise<Outcome> {
+  private async apply({ state, stamped, plan, lint, claim }: Work, history: History): Promise<Outcome> {
     const { locked } = this;
-    const { call, session, tables, key, scope } = locked;
+    const { call, session, tables, key, scope, migrations } = locked;
+    const { backendPid } = history.facts;
     const adoption = this.adoptionOf(state, stamped);
     await recordAdoption(adoption);
-    await using watch = await startWatch({ call, session, backendPid: facts.backendPid, pooled: scope === 'xact' });
+    await using watch = await startWatch({ call, session, backendPid, pooled: scope === 'xact' });
     const onFound = (found: readonly Finding[]) => locked.findings.push(...found);
-    const applying = { call, session, tables, key, scope, claim, plan, watch, lint, onFound };
+    const keeping = { call, session, tables, history, scope, migrations };
+    const gate = async (step: Step) => await openGate(keeping, step);
+    const applying = { call, session, tables, key, scope, claim, plan, watch, lint, onFound, openGate: gate };
     await call.report.phase('apply', () => applyPlan(applying, this.resumed, (step) => locked.applied.push(step)));
     const names = [...state.applied, ...stamped.map(({ name }) => name), ...plan.steps.map(({ name }) => name)];
     await this.verify(claim, names);

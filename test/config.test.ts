@@ -22,6 +22,7 @@ describe('what is not given', () => {
     expect(await connection()).toEqual({ connectionString: url });
     expect(rest).toEqual({
       mode: 'apply',
+      backfills: 'background',
       transaction: 'each',
       backup: false,
       lint: { smallTableRows: 10_000 },

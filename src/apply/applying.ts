@@ -20,6 +20,8 @@ export interface Applying {
   readonly watch: Watch;
   /** Judges what is sent; undefined for a way down, and where the option `lint` is false. */
   readonly lint?: LiveLint | undefined;
+  /** Does what is to be done before a step begins, outside of any transaction of steps; throws where it must not begin. */
+  readonly openGate?: (step: Step) => Promise<'worked' | 'open'>;
   /** Keeps what it finds and does not refuse. */
   readonly onFound?: (findings: readonly Finding[]) => void;
 }

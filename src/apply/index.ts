@@ -7,7 +7,7 @@ import { backOff } from './blocked.js';
 import { guardExit } from './exit-guard.js';
 import { runHook } from './hooks.js';
 import { explainLostCommit } from './lost-commit.js';
-import { renderEnded, renderFirstOwner } from './messages.js';
+import { renderEnded, renderFirstOwner, renderReset } from './messages.js';
 import type { Resumable } from './settle.js';
 import { runStandalone } from './standalone.js';
 import { runInTransaction } from './transaction.js';
@@ -29,9 +29,17 @@ export async function applyPlan(applying: Applying, resumed: Resumable, onApplie
   if (outside) await runHook(applying, 'beforeAll');
   for (const group of groupsOf(applying)) {
     call.stop.throwIfAborted();
+    await openGates(applying, group);
     for (const run of await applyGroup(applying, group, resumed)) onApplied(told(applying, run));
   }
   if (outside) await runHook(applying, 'afterAll');
+}
+
+// The code of a backfill may leave settings behind, as that of a migration may.
+async function openGates(applying: Applying, group: Group): Promise<void> {
+  for (const step of group) {
+    if ((await applying.openGate?.(step)) === 'worked') await applying.session.send(renderReset(applying).join('\n'));
+  }
 }
 
 type Group = readonly [Step, ...Step[]];

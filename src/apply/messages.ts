@@ -1,5 +1,6 @@
 import {
   compatibilityOf,
+  renderBackfillsDelete,
   renderAttempt,
   renderClaimed,
   renderHistoryDelete,
@@ -13,6 +14,7 @@ import {
 import { renderPossession } from '../lock.js';
 import type { Step } from '../plan.js';
 import { renderSettings, type Session } from '../session/index.js';
+import { literal } from '../sql.js';
 import type { Applying, Run } from './applying.js';
 
 /** Behind a pooler the transaction holds the lock: an attempt is undone to here. */
@@ -69,7 +71,8 @@ function renderDone(applying: Applying, run: Run): string {
 }
 
 function renderHistory({ tables, claim }: Applying, { name, direction }: Step): string {
-  return direction === 'up' ? renderHistoryInsert(tables, name, claim.batch) : renderHistoryDelete(tables, name);
+  if (direction === 'up') return renderHistoryInsert(tables, name, claim.batch);
+  return `${renderHistoryDelete(tables, name)}\n${renderBackfillsDelete(tables, `migration = ${literal(name)}`)}`;
 }
 
 /** The rows that open a migration outside a transaction. */

@@ -1,6 +1,7 @@
 import type { Migration } from '../source/index.js';
 import { migrationId } from '../source/index.js';
-import { readDefinition, type Backfill } from './definition.js';
+import { hashOf, readDefinition, type Backfill } from './definition.js';
+import type { RangeRow } from './state.js';
 import type { Crew } from './worker.js';
 
 /** Looks definitions up in the code's migrations: imports the one that has enqueued it. Undefined where it is not here, or exports none. */
@@ -11,4 +12,10 @@ export function definitionsIn(migrations: readonly Migration[]): Crew['definitio
     const exported = (await found?.load())?.backfills as Record<string, unknown> | undefined;
     return exported?.[name] === undefined ? undefined : readDefinition(name, exported[name]);
   };
+}
+
+/** Why this code cannot work on a backfill; undefined where it can. Pure. */
+export function refusalOf({ definition, hash }: Pick<RangeRow, 'definition' | 'hash'>, code: Backfill | undefined): string | undefined {
+  if (!code) return definition.apply ? 'its code is in a migration that is not here' : undefined;
+  return hashOf(code) === hash ? undefined : 'its definition has changed since it was enqueued';
 }

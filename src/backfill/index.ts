@@ -1,15 +1,19 @@
 /** Changes of many rows, in batches, each row exactly once. The only door of this room. */
 import type { Knex } from 'knex';
+import type { Session } from '../session/index.js';
 import type { Backfill } from './definition.js';
 import type { BackfillProgress } from './progress.js';
+import type { Crew } from './worker.js';
 
 export type { Backfill, Batch, Row } from './definition.js';
 export { readAside, type RowAside } from './aside.js';
 export type { Control } from './control.js';
 export { definitionsIn } from './definitions.js';
+export { pause } from './pause.js';
 export { isOpen, readProgress, type BackfillProgress } from './progress.js';
 export type { BackfillControl, BackfillError, Status } from './state.js';
 export { chosenOf } from './names.js';
+export { describeProgress, isUnfinished, readChanged, readUnfinished, shortOf } from './unfinished.js';
 export type { Crew } from './worker.js';
 
 /**
@@ -34,4 +38,9 @@ export async function control(...args: Parameters<typeof import('./control.js').
 /** See wait.ts. */
 export async function waitForDone(...args: Parameters<typeof import('./wait.js').waitForDone>): Promise<readonly BackfillProgress[]> {
   return await (await import('./wait.js')).waitForDone(...args);
+}
+
+/** See background.ts. */
+export async function backgroundWork(crew: Crew): Promise<(session: Session) => Promise<void>> {
+  return (await import('./background.js')).backgroundWork(crew);
 }

@@ -1,9 +1,10 @@
 import { MigrationError } from '../errors.js';
 import type { Session } from '../session/index.js';
+import { pause } from './pause.js';
 import { isOpen, readProgress, type BackfillProgress } from './progress.js';
 import { Telling } from './telling.js';
 import { Throttle } from './throttle.js';
-import { pause, Worker, type Crew } from './worker.js';
+import { Worker, type Crew } from './worker.js';
 
 const pollMs = { least: 100, most: 1_000 };
 

@@ -4,7 +4,7 @@ import { messageOf } from '../errors.js';
 import type { Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import { leavesOf } from './key.js';
-import { pause } from './worker.js';
+import { pause } from './pause.js';
 
 const lookEveryMs = 1_000;
 const reportEveryMs = 30_000;

@@ -1,8 +1,9 @@
 import { MigrationError } from '../errors.js';
 import type { Session } from '../session/index.js';
 import { chosenOf } from './names.js';
+import { pause } from './pause.js';
 import { isOpen, readProgress, type BackfillProgress } from './progress.js';
-import { pause, type Crew } from './worker.js';
+import type { Crew } from './worker.js';
 
 const pollMs = 500;
 

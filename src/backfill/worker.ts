@@ -1,13 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Call } from '../call.js';
 import type { Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import { jsonLiteral, literal } from '../sql.js';
 import { changeRows, readPage, type BatchRequest, type OpenRange, type Page } from './batch.js';
-import { hashOf, type Backfill } from './definition.js';
+import type { Backfill } from './definition.js';
+import { refusalOf } from './definitions.js';
 import { errorOf, kindOf } from './failure.js';
 import { finish } from './finish.js';
 import { halved, nextSize } from './pace.js';
+import { pause } from './pause.js';
 import { prepare } from './prepare.js';
 import type { BackfillError, RangeRow } from './state.js';
 import { arrayOf, claimAgain, claimRange, commitRange, rollBack, fail, settle, type Place } from './turn.js';
@@ -164,19 +165,8 @@ export class Worker {
   }
 }
 
-/** Waits, unless the call is told to stop; does not count as waiting of the call, nor keep the process alive. */
-export async function pause(call: Call, ms: number): Promise<void> {
-  await delay(ms, undefined, { signal: call.stop, ref: false }).catch(() => undefined);
-  call.stop.throwIfAborted();
-}
-
 function placeOf({ name, range }: RangeRow): string {
   return JSON.stringify([name, range]);
-}
-
-function refusalOf({ definition, hash }: RangeRow, code: Backfill | undefined): string | undefined {
-  if (!code) return definition.apply ? 'its code is in a migration that is not here' : undefined;
-  return hashOf(code) === hash ? undefined : 'its definition has changed since it was enqueued';
 }
 
 interface Moved {

@@ -14,7 +14,7 @@ import type {
 } from '../commands/index.js';
 import { relative } from 'node:path';
 import type { Finding } from '../finding.js';
-import type { AppliedMigration, Outcome } from '../outcome.js';
+import type { AppliedMigration, Outcome, UnfinishedBackfill } from '../outcome.js';
 import type { Screen } from './screen.js';
 import { renderTable, type Column } from './table.js';
 
@@ -37,13 +37,13 @@ export function here(file: string): string {
 
 /** What an upgrade or a downgrade came to. */
 export function outcomeText(outcome: Outcome, screen: Screen): string {
-  const { from, to, applied, reverted = [], backup, findings } = outcome;
+  const { from, to, applied, reverted = [], backup, backfills = [], findings } = outcome;
   const ran = reverted.length > 0 ? reverted : applied;
   const done = reverted.length > 0 ? 'Taken back' : 'Applied';
   const what = ran.length === 0 ? `Nothing to do: the database is at ${to ?? 'base'}.` : `${done}: ${ran.length}, in ${totalMs(ran)} ms.`;
   const moved = ran.length === 0 ? [] : [`The database was at ${from ?? 'base'} and is at ${to ?? 'base'} now.`];
   const kept = backup === undefined ? [] : [`Backup of before: ${backup}`];
-  return [what, ...moved, ...kept, ...findings.map((finding) => findingText(finding, screen))].join('\n');
+  return [what, ...moved, ...kept, ...backfills.map(backfillLine), ...findings.map((finding) => findingText(finding, screen))].join('\n');
 }
 
 /** What a backup is of, and where it is. */
@@ -149,14 +149,20 @@ function secondsOf(date: Date): string {
 
 /** Whether code and database match, what does not, and what mends it. */
 export function statusText(status: Status, screen: Screen): string {
-  const { database, inSync, revision, head, findings, lock } = status;
+  const { database, inSync, revision, head, backfills, findings, lock } = status;
   const verdict = inSync ? screen.style('green', 'in sync') : screen.style('red', 'not in sync');
   const where = revision === head ? `at ${revision ?? 'base'} (head)` : `at ${revision ?? 'base'}, head is ${head ?? 'base'}`;
   return [
     `The database "${database}" is ${verdict}: ${where}.`,
     ...holderLines(lock),
+    ...backfills.map(backfillLine),
     ...findings.map((finding) => findingText(finding, screen)),
   ].join('\n');
+}
+
+function backfillLine({ name, status, seenCount, estimatedCount, error }: UnfinishedBackfill): string {
+  const of = estimatedCount === undefined ? '' : ` of about ${Math.max(estimatedCount, seenCount)}`;
+  return `The backfill "${name}" is not done (${status}): ${seenCount}${of} rows seen${error ? `; ${error.message}` : ''}.`;
 }
 
 function holderLines(lock: Status['lock']): string[] {
@@ -165,13 +171,14 @@ function holderLines(lock: Status['lock']): string[] {
 }
 
 /** Whether a boot would begin, what it would apply, and what it would say. */
-export function preflightText({ ok, database, pending, findings, lock }: Preflight, screen: Screen): string {
+export function preflightText({ ok, database, pending, backfills, findings, lock }: Preflight, screen: Screen): string {
   const verdict = ok ? screen.style('green', 'ready') : screen.style('red', 'not ready');
   const waiting = pending.length === 0 ? 'nothing is pending' : `${pending.length} pending`;
   return [
     `The database "${database}" is ${verdict}: ${waiting}.`,
     ...pending.map((name) => `  ${name}`),
     ...holderLines(lock),
+    ...backfills.map(backfillLine),
     ...findings.map((finding) => findingText(finding, screen)),
   ].join('\n');
 }

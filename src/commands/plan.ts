@@ -2,9 +2,10 @@ import { loadMigrations } from '../apply/index.js';
 import type { CapturedStatement } from '../capture/index.js';
 import type { Options } from '../config/index.js';
 import type { Finding } from '../finding.js';
+import { checkGates } from '../gate.js';
 import { capturePlan, isCompatible, lintCaptured, type CapturedStep } from '../lint-plan.js';
 import { planUpgrade, selectPending, type Target } from '../plan.js';
-import { readState } from '../read-state.js';
+import { readState, resolved } from '../read-state.js';
 import { openDatabase, runCall, type Opened } from '../run-call.js';
 import { migrationId, type Migration } from '../source/index.js';
 import { redact } from '../sql.js';
@@ -120,10 +121,11 @@ function isWorthTelling(code: string, stamped: readonly Migration[]): boolean {
 type Described = Omit<PlannedStep, 'trace'>;
 
 async function describeSteps(
-  { call, session, history, migrations: all }: Opened,
+  opened: Opened,
   { applied }: State,
   pending: readonly Migration[],
 ): Promise<Pick<PlannedUpgrade, 'findings'> & { readonly described: readonly Described[] }> {
+  const { call, session, history, migrations: all } = opened;
   const { transaction, migrations } = call.config;
   const pooled = session.wire.processId !== history.facts.backendPid;
   const loaded = await loadMigrations(call, pending, 'up');
@@ -131,7 +133,8 @@ async function describeSteps(
   const captured = await capturePlan({ call, session }, planned);
   const lint = await lintCaptured({ call, session, migrations: all }, captured, planned.transaction);
   const described = captured.map((each, index) => describeStep(each, lint?.steps[index]?.breaking));
-  return { findings: lint?.findings ?? [], described };
+  const gates = await checkGates({ call, session, history, tables: resolved(opened), pending: loaded, transaction: planned.transaction });
+  return { findings: [...(lint?.findings ?? []), ...gates], described };
 }
 
 function describeStep({ step: { name, transaction, migration }, capture }: CapturedStep, seen: readonly string[] | undefined): Described {

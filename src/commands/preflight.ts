@@ -1,7 +1,9 @@
+import { readShort } from '../boot-backfills.js';
 import type { Options } from '../config/index.js';
 import { sqlStateOf } from '../errors.js';
 import { errorsOf, type Finding } from '../finding.js';
 import { lockKey, readHolder, type Holder } from '../lock.js';
+import type { UnfinishedBackfill } from '../outcome.js';
 import { aroundPooler } from '../pooler.js';
 import { foresee, foreseeWithout, orFindings } from '../preflight.js';
 import { readLocks, type Locks } from '../repair/index.js';
@@ -15,6 +17,8 @@ export interface Preflight {
   readonly database: string;
   /** What a boot would apply. */
   readonly pending: readonly string[];
+  /** Backfills that are not done. */
+  readonly backfills: readonly UnfinishedBackfill[];
   readonly findings: readonly Finding[];
   /** The session that holds the migration lock, as far as this role may see: a boot would wait for it. */
   readonly lock: Holder | undefined;
@@ -42,6 +46,7 @@ export async function preflight(options: Options): Promise<Preflight> {
       ok: errorsOf(findings).length === 0,
       database: history.facts.database,
       pending: Object.freeze(foreseen?.pending ?? []),
+      backfills: Object.freeze(await readShort(opened)),
       findings: Object.freeze(findings),
       lock,
     });

@@ -1,10 +1,12 @@
 import { breakingOf } from '../answers.js';
 import { readResumable } from '../apply/index.js';
+import { readShort } from '../boot-backfills.js';
 import type { Options } from '../config/index.js';
 import { describeDrift } from '../drift.js';
 import type { Finding } from '../finding.js';
 import { readHistory, type History, type JournalEntry } from '../history/index.js';
 import { lockKey, readHolder, type Holder } from '../lock.js';
+import type { UnfinishedBackfill } from '../outcome.js';
 import { readState } from '../read-state.js';
 import { openDatabase, runCall, type Opened } from '../run-call.js';
 import { migrationId } from '../source/index.js';
@@ -34,6 +36,8 @@ export interface Status {
   readonly unmanaged: readonly string[];
   /** Whether the schema is not as the last run left it. */
   readonly drifted: boolean;
+  /** What is not done. */
+  readonly backfills: readonly UnfinishedBackfill[];
   readonly findings: readonly MendableFinding[];
   /** The session that holds the migration lock, as far as this role may see. */
   readonly lock: Holder | undefined;
@@ -62,6 +66,7 @@ export async function status(options: Options): Promise<Status> {
       head: migrations.at(-1)?.name,
       ...namesOf(state),
       drifted: drift.length > 0,
+      backfills: Object.freeze(await readShort({ ...opened, history })),
       findings: Object.freeze(findings),
       lock,
     });

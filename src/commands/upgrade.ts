@@ -1,3 +1,4 @@
+import { seeToBackfills } from '../boot-backfills.js';
 import type { Options } from '../config/index.js';
 import { migrateUnderLock } from '../migrate.js';
 import { nothingToDo, withFindings, type Outcome } from '../outcome.js';
@@ -13,15 +14,16 @@ export interface UpgradeOptions {
 
 /**
  * Applies what is pending up to the target, as a boot does up to head: the same lock, checks, plan and journal. At head already it costs one
- * connection and one round trip, takes no lock and writes nothing. Throws EM_PLAN_REFUSED for a target that is not ahead, and all that
+ * connection and one round trip, takes no lock and writes nothing. Works on backfills only where `backfills` says `blocking`. Throws EM_PLAN_REFUSED for a target that is not ahead, and all that
  * `ensureMigrated` throws. Where `schema.snapshot` is there, and not in production, it is written anew once something was applied.
  */
 export async function upgrade(options: Options, { target = 'head' }: UpgradeOptions = {}): Promise<Outcome> {
   return await runCall({ ...options, mode: 'apply' }, async (call) => {
     await using opened = await openDatabase(call);
     const state = await readState(opened);
-    if (target === 'head' && state.inSync) return nothingToDo(call, state);
-    const outcome = await migrateUnderLock(opened, target);
-    return outcome.applied.length === 0 ? outcome : withFindings(outcome, await refreshSnapshot(opened));
+    const migrated = target === 'head' && state.inSync ? nothingToDo(call, state) : await migrateUnderLock(opened, target);
+    const outcome = migrated.applied.length === 0 ? migrated : withFindings(migrated, await refreshSnapshot(opened));
+    if (state.inSync && !opened.history.hasBackfills) return outcome;
+    return await seeToBackfills(opened, { outcome });
   });
 }

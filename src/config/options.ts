@@ -11,6 +11,9 @@ import type { Timeouts } from './timeouts.js';
 /** `apply` brings the database to head; `wait` waits until another process has; `verify` throws when it is not; `off` does nothing. */
 export type Mode = 'apply' | 'wait' | 'verify' | 'off';
 
+/** `background`: the process that booted works on them once it is ready; `blocking`: a boot is ready when they are done; `manual`: the verbs only. */
+export type BackfillMode = 'background' | 'blocking' | 'manual';
+
 /** pino, or anything that is called like it. */
 export interface Logger {
   debug(fields: object, message: string): void;
@@ -69,6 +72,8 @@ export interface Options {
   readonly baseline?: string | undefined;
   /** Default `apply`. `wait` and `verify` never write. */
   readonly mode?: Mode | undefined;
+  /** Who works on enqueued backfills. Default `background`; in mode `apply` only. Verbs never work in the background. */
+  readonly backfills?: BackfillMode | undefined;
   /** A transaction for each migration (default), or one for the whole set: then a failure leaves none of them. */
   readonly transaction?: 'each' | 'all' | undefined;
   /**

@@ -6,7 +6,7 @@ import { connectionOfKnex, hasPgVariables, knexClientOf, type Connect } from './
 import { variableOf } from './environment.js';
 import type { LintSettings } from './lint.js';
 import { migrationsTable, readInheritedMigrations, settleMigrations, type MigrationsConfig } from './migrations.js';
-import type { Check, Expectation, Logger, Mode, Options, ProgressEvent } from './options.js';
+import type { BackfillMode, Check, Expectation, Logger, Mode, Options, ProgressEvent } from './options.js';
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
 import type { SchemaSource } from './schema.js';
 import { optionTable, type OptionRow } from './table.js';
@@ -24,6 +24,7 @@ export interface Config {
   readonly schema: SchemaSource | undefined;
   readonly baseline: string | undefined;
   readonly mode: Mode;
+  readonly backfills: BackfillMode;
   readonly transaction: 'each' | 'all';
   readonly backup: false | BackupSettings;
   readonly rules: Readonly<Record<Rule, RuleSetting>>;
@@ -86,7 +87,8 @@ export function isConnectionGiven({ connection, knex }: Options): boolean {
 }
 
 type Given<Name extends keyof Options> = Exclude<ReturnType<(typeof optionTable)[Name]['read']>, undefined>;
-type AlwaysThere = 'mode' | 'transaction' | 'backup' | 'rules' | 'lint' | 'checks' | 'throttle' | 'expect' | 'application' | 'timeouts';
+type AlwaysThere =
+  'mode' | 'backfills' | 'transaction' | 'backup' | 'rules' | 'lint' | 'checks' | 'throttle' | 'expect' | 'application' | 'timeouts';
 
 /** The options by themselves, each by its row. Where a problem was written down a value is missing, whatever the type says. */
 type Asked = { readonly [Name in keyof Options]-?: Given<Name> | (Name extends AlwaysThere ? never : undefined) };

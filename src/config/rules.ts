@@ -48,6 +48,15 @@ export const ruleTable = {
   'invalid-index': { level: 'warn', sentence: 'An index is invalid.' },
   'free-connections': { level: 'warn', sentence: 'The server has few free connections left.' },
   'extension-unavailable': { level: 'error', sentence: 'An extension that a migration requires is not available on the server.' },
+  'backfill-unknown': { level: 'error', sentence: 'A migration requires a backfill that nobody has enqueued, and nobody will before it.' },
+  'backfill-unfinished': {
+    level: 'error',
+    sentence: 'A migration requires a backfill that is not done, and that this run cannot do first.',
+  },
+  'backfill-changed': {
+    level: 'warn',
+    sentence: 'The definition of a backfill has changed before it was done: this code leaves it alone.',
+  },
   'search-path-ambiguous': { level: 'error', sentence: 'More than one history table is visible on the search_path.' },
   identity: { level: 'error', sentence: 'The database is not the one that `expect` names.' },
   'source-knex-invisible': { level: 'warn', sentence: "A migration has an extension that knex's command line does not see." },

@@ -51,6 +51,13 @@ export const optionTable = {
     sentence: '`apply`; `wait` until another process has applied; `verify` throws when out of sync; `off`.',
     read: oneOf('apply', 'wait', 'verify', 'off'),
   },
+  backfills: {
+    environment: ['ENSURE_MIGRATED_BACKFILLS'],
+    default: 'background',
+    sentence:
+      'Who works on enqueued backfills: the process that booted, in the `background` once it is ready; the boot itself, which is `blocking` until they are done; nobody but the verbs (`manual`). In mode `apply` only.',
+    read: oneOf('background', 'blocking', 'manual'),
+  },
   transaction: { default: 'each', sentence: 'A transaction for `each` migration, or one for `all`.', read: oneOf('each', 'all') },
   backup: {
     default: false,

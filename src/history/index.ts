@@ -1,5 +1,14 @@
 export { compatibilityOf } from './compatibility.js';
-export { ownTables, tablesIn, tablesOf, renderCreateTables, renderHistoryDelete, renderHistoryInsert, type Tables } from './tables.js';
+export {
+  ownTables,
+  tablesIn,
+  tablesOf,
+  renderBackfillsDelete,
+  renderCreateTables,
+  renderHistoryDelete,
+  renderHistoryInsert,
+  type Tables,
+} from './tables.js';
 export { digestOf, digestOfNames, readHistory, type Asked, type Facts, type History, type LockKey } from './read.js';
 export {
   readApplied,

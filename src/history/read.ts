@@ -34,6 +34,8 @@ export interface History {
    * that run left it, or this role may not read them.
    */
   readonly catalogs: 'as-left' | 'written' | 'unknown';
+  /** Whether somebody has ever enqueued a backfill: their table is there. */
+  readonly hasBackfills: boolean;
   /** With a lock key: whether this message has taken the advisory lock. */
   readonly locked: boolean;
 }
@@ -63,7 +65,7 @@ export async function readHistory(session: Session, tables: Tables, { tryLock, c
   const { rows, error } = await session.collect(
     [
       ...path,
-      `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role');`,
+      `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role'), pg_catalog.to_regclass(${literal(tables.backfills)}) is not null;`,
       `select pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') from ${tables.history};`,
       `select (select detail from ${tables.journal} where kind = 'owner');`,
       ...(catalogs === undefined ? [] : [renderCompared(tables)]),
@@ -81,6 +83,7 @@ export async function readHistory(session: Session, tables: Tables, { tryLock, c
     journal: owner ? 'known' : state === denied ? 'denied' : 'absent',
     owner: (owner?.[0] as Owner | null | undefined) ?? undefined,
     catalogs: comparedOf(compared, applied ?? []),
+    hasBackfills: first?.[9] === true,
     locked: first?.[0] === true,
   };
 }

@@ -5,7 +5,13 @@ import { literal, qualified } from '../sql.js';
 export interface Tables {
   readonly schema: string | undefined;
   /** Unquoted names. */
-  readonly names: { readonly history: string; readonly lock: string; readonly journal: string; readonly backfills: string; readonly aside: string };
+  readonly names: {
+    readonly history: string;
+    readonly lock: string;
+    readonly journal: string;
+    readonly backfills: string;
+    readonly aside: string;
+  };
   /** Quoted, ready for SQL. */
   readonly history: string;
   readonly lock: string;
@@ -65,4 +71,17 @@ export function renderHistoryInsert(tables: Tables, name: string, batch: number 
 /** What knex does for a `down`. */
 export function renderHistoryDelete(tables: Tables, name: string): string {
   return `delete from ${tables.history} where name = ${literal(name)};`;
+}
+
+/**
+ * Forgets the backfills of a migration that is taken back, with what they had set aside. `condition` says which rows of theirs. One statement; their tables
+ * need not be there.
+ */
+export function renderBackfillsDelete({ backfills, aside }: Tables, condition: string): string {
+  const body = `begin
+    if pg_catalog.to_regclass(${literal(backfills)}) is not null then
+      delete from ${aside} where name in (select name from ${backfills} where ${condition});
+      delete from ${backfills} where ${condition};
+    end if; end`;
+  return `do ${literal(body)};`;
 }

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { CapturedStatement } from '../capture/index.js';
-import { renderHistoryInsert, renderScriptedAttempt, renderStatement, type Attempt, type AttemptStatus } from '../history/index.js';
+import {
+  renderBackfillsDelete,
+  renderHistoryInsert,
+  renderScriptedAttempt,
+  renderStatement,
+  type Attempt,
+  type AttemptStatus,
+} from '../history/index.js';
 import { describeStatement, migrationId, type StatementSummary } from '../source/index.js';
 import { jsonLiteral, literal, qualified } from '../sql.js';
 import { batch } from './guard.js';
@@ -104,7 +111,7 @@ function renderRecord(request: ScriptRequest, step: ScriptStep, index: number): 
     renderSessionSettings(request),
     step.direction === 'up'
       ? renderHistoryInsert(tables, step.name, batch)
-      : `delete from ${tables.history} where ${idOf('name')} = ${id};`,
+      : `delete from ${tables.history} where ${idOf('name')} = ${id};\n${renderBackfillsDelete(tables, `${idOf('migration')} = ${id}`)}`,
     renderAttempt(request, step, 'done'),
     ...(next ? [renderProgress(request, { migration: next.name, step: index + 2 })] : []),
     'commit;',

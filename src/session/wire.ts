@@ -29,6 +29,7 @@ interface ClientInternals {
   readonly readyForQuery: boolean;
   readonly processID: number;
   readonly secretKey: number;
+  unref(): void;
 }
 
 /** How long a query waits for a stream that is open on the one connection, before it is refused. */
@@ -149,6 +150,11 @@ export class Wire {
     if (query.destroy) query.destroy();
     else query.close?.();
     await Promise.race([ended, delay(streamPatienceMs, undefined, { ref: false })]);
+  }
+
+  /** Whatever it waits for: from now on it keeps no process alive. */
+  unref(): void {
+    this.internals.unref();
   }
 
   /** Closes the socket without a word to the server, which then rolls back and lets go of every lock of this session. */

@@ -34,6 +34,7 @@ export async function enqueueOn(database: TestDatabase, { columns, rows, definit
     connection: database.url,
     logger: false,
     migrations: { modules: { [`${name}.js`]: migration }, tableName: `k${number}` },
+    backfills: 'manual',
     rules: { 'schema-drift': 'off', 'history-unmanaged': 'off' },
   };
   await ensureMigrated(options);

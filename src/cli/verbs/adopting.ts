@@ -22,7 +22,7 @@ export const adopting: readonly Verb[] = [
     arguments: '<target>',
     summary: 'Record migrations without running them.',
     description:
-      'Makes the history end at the target (head, base, a name or a unique part of it) without running anything. It first runs the migrations in a scratch database, which needs CREATEDB, and refuses a stamp that would lie: what the recorded migrations make must be in the schema, what the unrecorded ones make must be gone.',
+      'Makes the history end at the target (head, base, a name or a unique part of it) without running anything. It first runs the migrations in a scratch database, which needs CREATEDB, and refuses a stamp that would lie: what the recorded migrations make must be in the schema, what the unrecorded ones make must be gone. Backfills that the recorded ones would have enqueued are not enqueued.',
     flags: {
       '--purge': 'Take out names that are not among the files, and second rows of one migration.',
       '--force': 'Record it all the same, and that it was forced.',

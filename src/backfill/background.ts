@@ -1,0 +1,41 @@
+import type { Session } from '../session/index.js';
+import { pause } from './pause.js';
+import { isOpen, readProgress } from './progress.js';
+import { Throttle } from './throttle.js';
+import { isUnfinished } from './unfinished.js';
+import { Worker, type Crew } from './worker.js';
+
+const pollMs = { least: 100, most: 5_000 };
+
+/**
+ * Works until no backfill is left that this code could ever work on; looks every few seconds whether one that has stopped goes on, or one that others are
+ * at is free. What is given back works on a session until that is lost, and then on another one. Throws EM_LOST_SESSION, EM_ABORTED, and what the server says.
+ */
+export function backgroundWork(crew: Crew): (session: Session) => Promise<void> {
+  const worker = new Worker(crew); // knows what it cannot work on, and has told it: one for all sessions
+  const throttle = new Throttle(crew.call, crew.tables, crew.call.config.throttle);
+  return async (session) => {
+    let isTold = false;
+    for (let idleTurns = 0; ;) {
+      crew.call.stop.throwIfAborted();
+      await throttle.untilClear(session);
+      const started = performance.now();
+      if ((await worker.turn(session)) === 'worked') {
+        await throttle.rest(performance.now() - started);
+        idleTurns = 0;
+        isTold = false;
+        continue;
+      }
+      const left = (await readProgress(session, crew.tables, crew.names))
+        .filter(isUnfinished)
+        .filter(({ name }) => !worker.refused.has(name));
+      if (left.length === 0) return;
+      if (!isTold && !left.some(isOpen)) {
+        crew.call.report.warn('backfill.idle', { backfills: left.map(({ name, status }) => ({ name, status })) });
+        isTold = true;
+      }
+      const ceiling = left.some(isOpen) ? Math.min(pollMs.most, pollMs.least * 2 ** Math.min(idleTurns++, 10)) : pollMs.most;
+      await pause(crew.call, ceiling / 2 + (Math.random() * ceiling) / 2);
+    }
+  };
+}
