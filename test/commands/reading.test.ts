@@ -128,6 +128,7 @@ describe('status', () => {
       head: names[3],
       ...{ pending: [], ahead: [], missing: [], edited: [], outOfOrder: [], unfinished: [], duplicates: [], unmanaged: [] },
       drifted: false,
+      backfills: [],
       findings: [],
       lock: undefined,
     });
