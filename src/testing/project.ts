@@ -19,7 +19,17 @@ export interface Project {
 /** Lists the migrations; imports none, connects to nothing. Throws EM_CONFIG_INVALID and what is wrong with the migrations. */
 export async function readProject(options: MigratingOptions): Promise<Project> {
   const { migrations, knex, transaction, rules, application, environment = 'test', timeouts } = options;
-  const how: Options = { migrations, transaction, rules, application, environment, timeouts, mode: 'apply', backfills: 'blocking', logger: false };
+  const how: Options = {
+    migrations,
+    transaction,
+    rules,
+    application,
+    environment,
+    timeouts,
+    mode: 'apply',
+    backfills: 'blocking',
+    logger: false,
+  };
   const config = resolveConfig({ ...how, ...(knex && { knex }), mode: 'off' });
   return {
     config,
