@@ -44,7 +44,7 @@ async function readSchema({ query, tables }: Asked, name: string): Promise<Schem
          from pg_catalog.pg_class c where c.relnamespace = n.oid and c.relname = any ($2) and c.relkind in ('r', 'p', 'v', 'f')
        ), '[]') as tables
      from pg_catalog.pg_namespace n where n.nspname = $1`,
-    [name, Object.values(tables.names)],
+    [name, neededOf(tables)],
   );
   return schema;
 }
@@ -57,6 +57,11 @@ function noSchema(user: string): Found {
 function missingSchema(name: string, user: string): Found {
   const remedy = `Run: create schema ${identifier(name)} authorization ${identifier(user)};`;
   return { message: `the schema "${name}" of the history does not exist, and neither knex nor ensure-migrated creates it`, remedy };
+}
+
+// Those of backfills are made by the first migration that enqueues one.
+function neededOf({ names: { history, lock, journal } }: Asked['tables']): string[] {
+  return [history, lock, journal];
 }
 
 // All of it in one finding, so that one run of its remedy is enough.
@@ -91,7 +96,7 @@ function tableGrants({ name: schema, tables }: Schema, name: string, needed: rea
 
 // Not needed for the history once its tables are there; migrations may do well without it, or not.
 function findNoRoom({ name, create, tables: { length } }: Schema, { tables, facts, pending }: Asked): Found[] {
-  if (create || length < Object.keys(tables.names).length || pending.length === 0) return [];
+  if (create || length < neededOf(tables).length || pending.length === 0) return [];
   const message = `the role "${facts.user}" may not create anything in the schema "${name}", as a pending migration may want to`;
   const remedy = `Where it does, run as the owner: grant create on schema ${identifier(name)} to ${identifier(facts.user)};`;
   return [{ message, remedy, level: 'warn' }];

@@ -1,6 +1,9 @@
+import { runInThisContext } from 'node:vm';
 import type { Options } from '../../src/index.js';
 import { startCode, type Script } from '../support/process.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
+
+type MigrationModules = NonNullable<Extract<Options['migrations'], { readonly modules?: unknown }>['modules']>;
 
 export const rowCount = 1_500;
 
@@ -40,8 +43,8 @@ const rules = { 'schema-drift': 'off', 'history-unmanaged': 'off' } as const;
 /** Options for a boot in this process. */
 export async function optionsFor({ url }: Pick<TestDatabase, 'url'>, sources: Sources, others: Options = {}): Promise<Options> {
   const { backfill } = await import('../../src/index.js');
-  const modules = new Function('backfill', `return ${render(sources)}`) as (given: unknown) => NonNullable<object>;
-  return { connection: url, logger: false, migrations: { modules: modules(backfill) as never }, rules, ...others };
+  const modulesOf = runInThisContext(`(backfill) => (${render(sources)})`) as (given: typeof backfill) => MigrationModules;
+  return { connection: url, logger: false, migrations: { modules: modulesOf(backfill) }, rules, ...others };
 }
 
 /** Boots in a process of its own, which tells its events and then, if `stays`, goes on like a service. */
@@ -90,5 +93,5 @@ export async function stateOf(database: TestDatabase): Promise<Record<string, un
 }
 
 export async function historyOf(database: TestDatabase): Promise<unknown[]> {
-  return (await database.query('select name from knex_migrations order by id')).map(({ name }) => name);
+  return (await database.query('select name from knex_migrations order by id')).map(({ name }) => name as unknown);
 }

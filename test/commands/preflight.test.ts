@@ -31,7 +31,14 @@ async function codesOf(options: Options): Promise<(readonly [string, string])[]>
 test('before a boot that would begin it says what that would apply, and changes nothing', async () => {
   const { database, options } = await makeProject();
   const empty = await tracesIn(database);
-  expect(await preflight(options)).toEqual({ ok: true, database: database.name, pending: [...names], findings: [], lock: undefined });
+  expect(await preflight(options)).toEqual({
+    ok: true,
+    database: database.name,
+    pending: [...names],
+    backfills: [],
+    findings: [],
+    lock: undefined,
+  });
   expect(await tracesIn(database)).toEqual(empty);
   await upgrade(options, { target: { steps: 3 } });
   const before = await tracesIn(database);

@@ -138,6 +138,7 @@ describe('status', () => {
         unmanaged: [],
       },
       drifted: false,
+      backfills: [],
       findings: [],
       lock: undefined,
     });
