@@ -16,6 +16,8 @@ export interface BatchRequest {
   readonly row: OpenRange;
   /** Of the code, where the definition has one. */
   readonly apply: Backfill['apply'];
+  /** How long the code may take. */
+  readonly limitMs: number;
 }
 
 /** The next rows of a range, as far as its batch reaches. */
@@ -74,18 +76,18 @@ async function updated(request: BatchRequest, end: readonly string[]): Promise<n
   return results[0]?.rowCount ?? 0;
 }
 
-// A Date has not all the digits of a timestamp: where that is a part of the key it is handed over as text.
+// A Date has not all the digits of a timestamp, and an interval comes as an object: as a part of the key they are handed over as text.
 function exactOf(key: readonly KeyColumn[]): string[] {
-  const timed = key.filter(({ type }) => type.startsWith('timestamp') || type === 'date');
+  const timed = key.filter(({ type }) => /^(timestamp|date$|interval)/.test(type));
   return timed.map(({ name }) => `t.${identifier(name)}::text as ${identifier(name)}`);
 }
 
 async function applied(request: BatchRequest, end: readonly string[], apply: NonNullable<Backfill['apply']>): Promise<number> {
-  const { session, row } = request;
+  const { session, row, limitMs } = request;
   const { relation, key, cursor } = row;
   const rows = await session.query<Record<string, unknown>>(
     `select ${['t.*', ...exactOf(key)].join(', ')} from ${relation} t where ${matching(request)} order by ${columnsOf(key)} for no key update`,
     cursor ? [end, cursor] : [end],
   );
-  return rows.length === 0 ? 0 : await callApply({ session, row, rows, apply });
+  return rows.length === 0 ? 0 : await callApply({ session, row, rows, apply, limitMs });
 }

@@ -10,7 +10,7 @@ import { finish } from './finish.js';
 import { halved, nextSize } from './pace.js';
 import { prepare } from './prepare.js';
 import type { BackfillError, RangeRow } from './state.js';
-import { arrayOf, claimAgain, claimRange, commitRange, rollBack, fail, settle, type Place } from './turn.js';
+import { arrayOf, changeAlone, claimAgain, claimRange, commitRange, rollBack, fail, settle, type Place } from './turn.js';
 
 /** What a worker stands on; its sessions come and go. */
 export interface Crew {
@@ -70,24 +70,25 @@ export class Worker {
       if (row.status === 'queued') report.info('backfill.started', { ...told, status: await prepare(place, row) });
       else report.info('backfill.ended', { ...told, status: await finish(place, row) });
     } catch (error) {
-      await this.failed(place, row, { error, size: 1 });
+      await this.failed(place, row, { error });
     }
   }
 
   private async move(place: Place, row: OpenRange): Promise<void> {
     const started = performance.now();
     const { batchSize: size, definition } = row;
-    const request: BatchRequest = { session: place.session, row, apply: this.code.get(row.name) };
+    const limitMs = size === 1 ? 50_000 : Math.max(1_000, definition.targetMs * 5);
+    const request: BatchRequest = { session: place.session, row, limitMs, apply: this.code.get(row.name) };
     let page: Page | undefined;
     try {
-      await settle(place, row, { lock: definition.targetMs, statement: size === 1 ? 60_000 : Math.max(1_000, definition.targetMs * 5) });
+      await settle(place, row, { lock: definition.targetMs, statement: limitMs });
       page = await readPage(request, size);
       const changedCount = await changeRows(request, page);
       const ms = performance.now() - started;
       await commitRange(place, row, { set: moved(row, { page, changedCount, ms }) });
       this.succeeded(row, { ms, seenCount: page.seenCount, changedCount });
     } catch (error) {
-      await this.failed(place, row, { error, size: Math.min(size, Math.max(1, page?.seenCount ?? size)) });
+      await this.failed(place, row, { error, page });
     }
   }
 
@@ -101,25 +102,25 @@ export class Worker {
     this.crew.call.report[isDue ? 'info' : 'debug']('backfill.moved', told);
   }
 
-  private async failed(place: Place, row: RangeRow, { error, size }: { readonly error: unknown; readonly size: number }): Promise<void> {
+  private async failed(place: Place, row: RangeRow, failure: Failed): Promise<void> {
+    const { error, page } = failure;
     const { call } = this.crew;
     const kind = kindOf(error);
     if (place.session.wire.lost || kind === 'lost') throw place.session.lostOr(error);
     await rollBack(place);
     call.stop.throwIfAborted();
-    if (kind === 'stopped' || row.status !== 'running') return await this.stop(place, row, errorOf(error));
-    if (kind === 'bad-row' && size === 1) return await this.meetBadRow(place, row as OpenRange, error);
-    await this.shrink(place, row, { error, size: halved(size) });
+    const isBatch = row.status === 'running' && (kind === 'crowded' || page !== undefined);
+    if (kind === 'stopped' || (kind === 'bad-row' && !isBatch)) return await this.stop(place, row, errorOf(error));
+    if (kind === 'bad-row' && row.batchSize === 1) return await this.meetBadRow(place, row as OpenRange, failure);
+    await this.shrink(place, row, failure);
     if (kind === 'crowded') await this.backOff(row);
   }
 
-  private async shrink(
-    { session, tables }: Place,
-    row: RangeRow,
-    { error, size }: { readonly error: unknown; readonly size: number },
-  ): Promise<void> {
+  private async shrink(place: Place, row: RangeRow, { error, page }: Failed): Promise<void> {
+    const size = halved(Math.min(row.batchSize, page?.seenCount ?? row.batchSize));
     this.crew.call.report.warn('backfill.retried', { backfill: row.name, range: row.range, size, reason: errorOf(error) });
-    await session.send(`update ${tables.backfills} set batch_size = ${size} where name = ${literal(row.name)} and range = ${row.range}`);
+    const which = `name = ${literal(row.name)} and range = ${row.range}`;
+    if (row.status === 'running') await changeAlone(place, `update ${place.tables.backfills} set batch_size = ${size} where ${which}`);
   }
 
   private async backOff(row: RangeRow): Promise<void> {
@@ -129,9 +130,11 @@ export class Worker {
     await pause(this.crew.call, ceiling / 2 + (Math.random() * ceiling) / 2);
   }
 
-  private async meetBadRow(place: Place, row: OpenRange, error: unknown): Promise<void> {
+  private async meetBadRow(place: Place, row: OpenRange, { error, page: failed }: Failed): Promise<void> {
     if (!(await claimAgain(place, row))) return;
+    await settle(place, row, { lock: 1_000, statement: 50_000 });
     const page = await readPage({ session: place.session, row }, 1);
+    if (arrayOf(page.end) !== arrayOf(failed?.end ?? [])) return await rollBack(place); // it has been deleted: another one is the next
     const told = errorOf(error, page.end);
     const inARow = (this.asideInARow.get(row.name) ?? 0) + 1;
     if (row.definition.onBadRow === 'stop' || inARow > mostAsideInARow) {
@@ -167,6 +170,12 @@ function placeOf({ name, range }: RangeRow): string {
 function refusalOf({ definition, hash }: RangeRow, code: Backfill | undefined): string | undefined {
   if (!code) return definition.apply ? 'its code is in a migration that is not here' : undefined;
   return hashOf(code) === hash ? undefined : 'its definition has changed since it was enqueued';
+}
+
+interface Failed {
+  readonly error: unknown;
+  /** Of the batch, where it came so far. */
+  readonly page?: Page | undefined;
 }
 
 interface Moved {
