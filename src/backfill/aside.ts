@@ -59,7 +59,10 @@ async function tryRow(place: Place, { name, key, code }: Trying): Promise<boolea
     await settle(place, row, { lock: 1_000, statement: 60_000 });
     const { results } = await session.send(`delete from ${tables.aside} ${ours}`);
     if (results[0]?.rowCount !== 1) return await giveUp(place); // somebody else has tried it
-    const changedCount = await changeRows({ session, row, apply: code?.apply, reach: 'row' }, { end: key, seenCount: 1, isLast: true });
+    const changedCount = await changeRows(
+      { session, row, apply: code?.apply, reach: 'row', limitMs: 50_000 },
+      { end: key, seenCount: 1, isLast: true },
+    );
     await commit(place, renderTried(place, name, changedCount));
     return true;
   } catch (error) {

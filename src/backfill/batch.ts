@@ -18,6 +18,8 @@ export interface BatchRequest {
   readonly apply: Backfill['apply'];
   /** The row at the end of the page only, wherever the range stands: it was set aside. */
   readonly reach?: 'row';
+  /** How long the code may take. */
+  readonly limitMs: number;
 }
 
 /** The next rows of a range, as far as its batch reaches. */
@@ -76,14 +78,14 @@ async function updated(request: BatchRequest, end: readonly string[]): Promise<n
   return results[0]?.rowCount ?? 0;
 }
 
-// A Date has not all the digits of a timestamp: where that is a part of the key it is handed over as text.
+// A Date has not all the digits of a timestamp, and an interval comes as an object: as a part of the key they are handed over as text.
 function exactOf(key: readonly KeyColumn[]): string[] {
-  const timed = key.filter(({ type }) => type.startsWith('timestamp') || type === 'date');
+  const timed = key.filter(({ type }) => /^(timestamp|date$|interval)/.test(type));
   return timed.map(({ name }) => `t.${identifier(name)}::text as ${identifier(name)}`);
 }
 
 async function applied(request: BatchRequest, end: readonly string[], apply: NonNullable<Backfill['apply']>): Promise<number> {
-  const { session, row, reach } = request;
+  const { session, row, reach, limitMs } = request;
   const { relation, key, cursor, name, range } = row;
   const [where, values] = matching(request, end);
   const rows = await session.query<Record<string, unknown>>(
@@ -91,5 +93,5 @@ async function applied(request: BatchRequest, end: readonly string[], apply: Non
     values,
   );
   const id = reach === 'row' ? `${name}/aside/${end.join(',')}` : `${name}/${range}/${cursor?.join(',') ?? ''}`;
-  return rows.length === 0 ? 0 : await callApply({ session, row, rows, apply, batch: { backfill: name, id } });
+  return rows.length === 0 ? 0 : await callApply({ session, row, rows, apply, limitMs, batch: { backfill: name, id } });
 }

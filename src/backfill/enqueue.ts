@@ -67,7 +67,7 @@ async function refuseWhatCannotRun(knex: Knex, { name, definition }: Queued): Pr
   const [found] = await read<Keyed>(knex, asKnexReads(renderKeyQuery(sqlOf(table), key)), []);
   const refusal = refusalOf(found, sqlOf(table), key);
   if (refusal !== undefined) throw new MigrationError('EM_BACKFILL_REFUSED', `the backfill "${name}" cannot be enqueued: ${refusal}`);
-  const filter = where === undefined ? '' : ` where (${where}\n)`;
+  const filter = `\nwhere true and (${where ?? 'true'}\n)`; // there always is one, when a batch runs
   const change = set === undefined ? `select t.* from ${sqlOf(table)} t${filter}` : `update ${sqlOf(table)} t set ${set}${filter}`;
   for (const statement of [change, ...(verify === undefined ? [] : [verify])]) await explain(knex, name, statement);
 }

@@ -25,7 +25,7 @@ const claimTimeoutMs = 1_000;
  */
 export async function claimRange({ session, tables: { backfills } }: Place, { names, without }: Wanted): Promise<RangeRow | undefined> {
   const { results } = await session.send(
-    `begin isolation level read committed; ${renderSettings([...session.userSettings, ...limits(claimTimeoutMs)], 'local')}
+    `${renderBegin(session)}
     select ${rangeColumns} from ${backfills} b where status in ('queued', 'running', 'passed')
       and (status <> 'passed' or (range = 0 and not exists (select from ${backfills} o where o.name = b.name and o.status <> 'passed')))
       ${names ? `and name = any (${arrayOf(names)})` : ''} ${without.map(({ name, hash }) => `and (name, hash) <> (${literal(name)}, ${literal(hash)})`).join(' ')}
@@ -43,7 +43,7 @@ export async function claimRange({ session, tables: { backfills } }: Place, { na
 export async function claimWhole({ session, tables: { backfills } }: Place, name: string, limitMs: number): Promise<readonly RangeRow[]> {
   const settings = [...session.userSettings, ...limits(0), ['lock_timeout', String(limitMs)] as const];
   const { results } = await session.send(
-    `begin isolation level read committed; ${renderSettings(settings, 'local')}
+    `begin isolation level read committed read write; ${renderSettings(settings, 'local')}
     select from ${backfills} where name = ${literal(name)} and range = 0 for update;
     select ${rangeColumns} from ${backfills} where name = ${literal(name)} order by range for update`,
   );
@@ -53,7 +53,7 @@ export async function claimWhole({ session, tables: { backfills } }: Place, name
 /** The same of its first range only: waits for the batch that is under way there. Undefined where there is no such backfill. */
 export async function claimFirst({ session, tables: { backfills } }: Place, name: string): Promise<RangeRow | undefined> {
   const { results } = await session.send(
-    `begin isolation level read committed; ${renderSettings([...session.userSettings, ...limits(0)], 'local')}
+    `begin isolation level read committed read write; ${renderSettings([...session.userSettings, ...limits(0)], 'local')}
     select ${rangeColumns} from ${backfills} where name = ${literal(name)} and range = 0 for update`,
   );
   return results.at(-1)?.rows[0] as RangeRow | undefined;
@@ -62,7 +62,7 @@ export async function claimFirst({ session, tables: { backfills } }: Place, name
 /** The lease of one range that is known, if nobody else is at it and it still stands where it stood. */
 export async function claimAgain({ session, tables: { backfills } }: Place, { name, range, cursor }: RangeRow): Promise<boolean> {
   const { results } = await session.send(
-    `begin isolation level read committed; ${renderSettings([...session.userSettings, ...limits(claimTimeoutMs)], 'local')}
+    `${renderBegin(session)}
     select from ${backfills} where name = ${literal(name)} and range = ${literal(range)} and status = 'running'
       and cursor is not distinct from ${cursor ? arrayOf(cursor) : 'null'} for update skip locked`,
   );
@@ -79,11 +79,20 @@ export async function settle(
 ): Promise<void> {
   const settings: Setting[] = [
     ['search_path', row.searchPath],
-    ['datestyle', 'ISO'], // keys travel as text
+    ['datestyle', 'ISO'], // keys travel as text, and come back as the same values
+    ['intervalstyle', 'postgres'],
+    ['extra_float_digits', '3'],
+    ['row_security', 'off'], // an error, where a policy would hide rows from us that are then taken for done
     ['lock_timeout', String(timeoutMs.lock)],
     ['statement_timeout', String(timeoutMs.statement)],
   ];
   await session.send(renderSettings(settings, 'local'));
+}
+
+// Written out: `default_transaction_read_only` of the role holds for this transaction already.
+function renderBegin(session: Session): string {
+  const settings = [...session.userSettings, ...limits(claimTimeoutMs)];
+  return `begin isolation level read committed read write; ${renderSettings(settings, 'local')}`;
 }
 
 // A worker that is frozen or cut off loses its batch, and the rows that it has locked, by the server's clock.
@@ -93,7 +102,6 @@ function limits(timeoutMs: number): readonly Setting[] {
     ['statement_timeout', String(timeoutMs * 10)],
     ['idle_in_transaction_session_timeout', '60000'],
     ['synchronous_commit', 'on'],
-    ['default_transaction_read_only', 'off'],
   ];
 }
 
@@ -131,6 +139,17 @@ export async function fail(place: Place, name: string, error: BackfillError): Pr
     `update ${place.tables.backfills} set status = 'failed', error = ${jsonLiteral(error)}
      where name = ${literal(name)} and status in ('queued', 'running', 'passed');`,
   );
+}
+
+/** One statement on rows that are not claimed, in a transaction of its own; waits for batches that are under way. */
+export async function changeAlone(place: Place, statement: string): Promise<void> {
+  const patience = renderSettings([...place.session.userSettings, ['lock_timeout', '0'], ['statement_timeout', '0']], 'local');
+  try {
+    await place.session.send(`begin isolation level read committed read write; ${patience} ${statement}; commit`);
+  } catch (error) {
+    await rollBack(place);
+    throw error;
+  }
 }
 
 export function arrayOf(values: readonly string[]): string {

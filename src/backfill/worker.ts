@@ -11,7 +11,7 @@ import { halved, nextSize } from './pace.js';
 import { pause } from './pause.js';
 import { prepare } from './prepare.js';
 import type { BackfillError, RangeRow } from './state.js';
-import { arrayOf, claimAgain, claimRange, commitRange, rollBack, fail, settle, type Place } from './turn.js';
+import { arrayOf, changeAlone, claimAgain, claimRange, commitRange, rollBack, fail, settle, type Place } from './turn.js';
 
 /** What a worker stands on; its sessions come and go. */
 export interface Crew {
@@ -62,14 +62,23 @@ export class Worker {
   }
 
   private async learn(row: RangeRow): Promise<void> {
-    const definition = await this.crew.definitionOf(row);
-    const reason = refusalOf(row, definition);
+    const { definition, reason } = await this.find(row);
     const known: Known = { name: row.name, hash: row.hash, apply: definition?.apply };
     this.refused.delete(row.name); // it was refused as another definition
     if (reason === undefined) return void this.code.set(row.name, known);
     this.refused.set(row.name, reason);
     this.unknown.set(row.name, known);
     this.crew.call.report.warn('backfill.refused', { backfill: row.name, reason });
+  }
+
+  // A file that cannot be imported is one that is not here: other backfills go on.
+  private async find(row: RangeRow): Promise<{ readonly definition?: Backfill | undefined; readonly reason: string | undefined }> {
+    try {
+      const definition = await this.crew.definitionOf(row);
+      return { definition, reason: refusalOf(row, definition) };
+    } catch (error) {
+      return { reason: `its migration cannot be used: ${messageOf(error)}` };
+    }
   }
 
   private async handle(place: Place, row: RangeRow): Promise<void> {
@@ -80,24 +89,25 @@ export class Worker {
       if (row.status === 'queued') report.info('backfill.started', { ...told, status: await prepare(place, row) });
       else report.info('backfill.ended', { ...told, status: await finish(place, row) });
     } catch (error) {
-      await this.failed(place, row, { error, size: 1 });
+      await this.failed(place, row, { error });
     }
   }
 
   private async move(place: Place, row: OpenRange): Promise<void> {
     const started = performance.now();
     const { batchSize: size, definition } = row;
-    const request: BatchRequest = { session: place.session, row, apply: this.code.get(row.name)?.apply };
+    const limitMs = size === 1 ? 50_000 : Math.max(1_000, definition.targetMs * 5);
+    const request: BatchRequest = { session: place.session, row, limitMs, apply: this.code.get(row.name)?.apply };
     let page: Page | undefined;
     try {
-      await settle(place, row, { lock: definition.targetMs, statement: size === 1 ? 60_000 : Math.max(1_000, definition.targetMs * 5) });
+      await settle(place, row, { lock: definition.targetMs, statement: limitMs });
       page = await readPage(request, size);
       const changedCount = await changeRows(request, page);
       const ms = performance.now() - started;
       await commitRange(place, row, { set: moved(row, { page, changedCount, ms }) });
       this.succeeded(row, { ms, seenCount: page.seenCount, changedCount });
     } catch (error) {
-      await this.failed(place, row, { error, size: Math.min(size, Math.max(1, page?.seenCount ?? size)) });
+      await this.failed(place, row, { error, page });
     }
   }
 
@@ -111,25 +121,25 @@ export class Worker {
     this.crew.call.report[isDue ? 'info' : 'debug']('backfill.moved', told);
   }
 
-  private async failed(place: Place, row: RangeRow, { error, size }: { readonly error: unknown; readonly size: number }): Promise<void> {
+  private async failed(place: Place, row: RangeRow, failure: Failed): Promise<void> {
+    const { error, page } = failure;
     const { call } = this.crew;
     const kind = kindOf(error);
     if (place.session.wire.lost || kind === 'lost') throw place.session.lostOr(error);
     await rollBack(place);
     call.stop.throwIfAborted();
-    if (kind === 'stopped' || row.status !== 'running') return await this.stop(place, row, errorOf(error));
-    if (kind === 'bad-row' && size === 1) return await this.meetBadRow(place, row as OpenRange, error);
-    await this.shrink(place, row, { error, size: halved(size) });
+    const isBatch = row.status === 'running' && (kind === 'crowded' || page !== undefined);
+    if (kind === 'stopped' || (kind === 'bad-row' && !isBatch)) return await this.stop(place, row, errorOf(error));
+    if (kind === 'bad-row' && row.batchSize === 1) return await this.meetBadRow(place, row as OpenRange, failure);
+    await this.shrink(place, row, failure);
     if (kind === 'crowded') await this.backOff(row);
   }
 
-  private async shrink(
-    { session, tables }: Place,
-    row: RangeRow,
-    { error, size }: { readonly error: unknown; readonly size: number },
-  ): Promise<void> {
+  private async shrink(place: Place, row: RangeRow, { error, page }: Failed): Promise<void> {
+    const size = halved(Math.min(row.batchSize, page?.seenCount ?? row.batchSize));
     this.crew.call.report.warn('backfill.retried', { backfill: row.name, range: row.range, size, reason: errorOf(error) });
-    await session.send(`update ${tables.backfills} set batch_size = ${size} where name = ${literal(row.name)} and range = ${row.range}`);
+    const which = `name = ${literal(row.name)} and range = ${row.range}`;
+    if (row.status === 'running') await changeAlone(place, `update ${place.tables.backfills} set batch_size = ${size} where ${which}`);
   }
 
   private async backOff(row: RangeRow): Promise<void> {
@@ -139,9 +149,11 @@ export class Worker {
     await pause(this.crew.call, ceiling / 2 + (Math.random() * ceiling) / 2);
   }
 
-  private async meetBadRow(place: Place, row: OpenRange, error: unknown): Promise<void> {
+  private async meetBadRow(place: Place, row: OpenRange, { error, page: failed }: Failed): Promise<void> {
     if (!(await claimAgain(place, row))) return;
+    await settle(place, row, { lock: 1_000, statement: 50_000 });
     const page = await readPage({ session: place.session, row }, 1);
+    if (arrayOf(page.end) !== arrayOf(failed?.end ?? [])) return await rollBack(place); // it has been deleted: another one is the next
     const told = errorOf(error, page.end);
     const inARow = (this.asideInARow.get(row.name) ?? 0) + 1;
     if (row.definition.onBadRow === 'stop' || inARow > mostAsideInARow) {
@@ -167,6 +179,12 @@ export class Worker {
 
 function placeOf({ name, range }: RangeRow): string {
   return JSON.stringify([name, range]);
+}
+
+interface Failed {
+  readonly error: unknown;
+  /** Of the batch, where it came so far. */
+  readonly page?: Page | undefined;
 }
 
 interface Moved {

@@ -16,13 +16,16 @@ export interface Wanted {
   readonly columns?: string;
   readonly rows?: string;
   readonly definition?: (table: string) => Partial<Backfill>;
+  /** Is done with the table before anything is enqueued. */
+  readonly before?: (table: string) => Promise<void>;
 }
 
 /** A table of so many rows, and a migration that has enqueued a backfill over it: by default `v = v + 1` over 1000 rows. */
-export async function enqueueOn(database: TestDatabase, { columns, rows, definition }: Wanted = {}): Promise<Enqueued> {
+export async function enqueueOn(database: TestDatabase, { columns, rows, definition, before }: Wanted = {}): Promise<Enqueued> {
   const table = `t${++number}`;
   await database.query(`create table ${table} (${columns ?? 'id bigint primary key'}, v int not null default 0, filler text)`);
   await database.query(`insert into ${table} ${rows ?? 'select i from generate_series(1, 1000) i'}`);
+  await before?.(table);
   const name = `b${number}`;
   const given = definition?.(table) ?? {};
   const migration = {
