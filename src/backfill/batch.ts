@@ -38,16 +38,15 @@ export async function readPage({ session, row }: Pick<BatchRequest, 'session' | 
   const { relation, key, cursor } = row;
   const upper = row.upper ?? [];
   const columns = columnsOf(key);
-  const [page] = await session.query<{ count: number; last: readonly string[] | null }>(
-    `with page as materialized (
-       select ${textOf(key)} as key, pg_catalog.row_number() over (order by ${columns}) as number from ${relation} t
-       where (${columns}) <= ${boundOf(key, 1)} ${cursor ? `and (${columns}) > ${boundOf(key, 2)}` : ''} order by ${columns} limit ${size})
-     select (select pg_catalog.count(*)::int from page) as count, (select key from page order by number desc limit 1) as last`,
-    cursor ? [upper, cursor] : [upper],
+  const rest = `from ${relation} t where (${columns}) <= ${boundOf(key, 1)} ${cursor ? `and (${columns}) > ${boundOf(key, 2)}` : ''}`;
+  const bounds = cursor ? [upper, cursor] : [upper];
+  const [last] = await session.query<{ key: readonly string[] }>(
+    `select ${textOf(key)} as key ${rest} order by ${columns} offset ${size - 1} limit 1`,
+    bounds,
   );
-  const { count = 0, last = null } = page ?? {};
-  const isLast = count < size;
-  return { seenCount: count, end: isLast ? upper : (last ?? upper), isLast };
+  if (last) return { seenCount: size, end: last.key, isLast: false };
+  const [left] = await session.query<{ count: number }>(`select pg_catalog.count(*)::int as count ${rest}`, bounds);
+  return { seenCount: left?.count ?? 0, end: upper, isLast: true };
 }
 
 /**

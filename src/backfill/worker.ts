@@ -1,4 +1,5 @@
 import type { Call } from '../call.js';
+import { messageOf } from '../errors.js';
 import type { Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import { jsonLiteral, literal } from '../sql.js';
