@@ -11,6 +11,7 @@ const floors = [
   'outcome catalog-sum',
   'errors',
   'config import-file project',
+  'table-name through-knex',
   'log ddl',
   'call',
   'session source embedded config-file',

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
 import { isObject, oneOf, record, refuse, shown, text, type Place, type Reader } from '../config/index.js';
-import { names, tableName, type TableName } from '../ddl/index.js';
 import { MigrationError } from '../errors.js';
+import { names, tableName, type TableName } from '../table-name.js';
 
 /** A row of the table: each column by its name, as pg gives it (bigint and numeric are text; a time that is part of the key is text, too). */
 export type Row = Readonly<Record<string, unknown>>;

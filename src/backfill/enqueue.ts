@@ -1,17 +1,19 @@
 import type { Knex } from 'knex';
 import { knexClientOf } from '../config/index.js';
-import { change, name as readName, read, refuseNoKnex, sqlOf } from '../ddl/index.js';
 import { messageOf, MigrationError } from '../errors.js';
 import { tablesOf } from '../history/index.js';
 import { contextOf, type StepContext } from '../session/index.js';
 import { jsonLiteral, literal } from '../sql.js';
+import { name as readName, sqlOf } from '../table-name.js';
+import { change, read } from '../through-knex.js';
 import { declaredOf, hashOf, invalid, readDefinition, type Backfill } from './definition.js';
 import { refusalOf, renderKeyQuery, type Keyed } from './key.js';
 import { renderCreateState } from './state.js';
 
 /** See index.ts. */
 export async function enqueue(knex: Knex, name: string, inline?: Backfill): Promise<void> {
-  refuseNoKnex(knex, 'backfill.enqueue');
+  if (typeof (knex as Knex | undefined)?.raw !== 'function')
+    throw invalid(String(name), ['the first argument is the knex of the migration']);
   const context = contextOf(knex);
   const definition = inline === undefined ? exportedIn(context, readTheName(name)) : readInline(readTheName(name), inline);
   const tables = context?.tables ?? tablesOf(knexMigrations(knex));

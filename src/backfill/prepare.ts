@@ -1,5 +1,5 @@
-import { sqlOf } from '../ddl/index.js';
 import { jsonLiteral, literal } from '../sql.js';
+import { sqlOf } from '../table-name.js';
 import { columnsOf, leavesOf, refusalOf, renderKeyQuery, textOf, type KeyColumn, type Keyed } from './key.js';
 import type { RangeRow } from './state.js';
 import { arrayOf, commitRange, rollBack, fail, settle, type Place } from './turn.js';

@@ -13,8 +13,7 @@ export type { AddForeignKeyOptions } from './add-foreign-key.js';
 export type { AddIndexOptions } from './add-index-concurrently.js';
 export type { IndexKey } from './index-definition.js';
 export type { DropIndexOptions } from './drop-index-concurrently.js';
-export { name, names, sqlOf, tableName, type TableName } from './options.js';
-export { change, read, refuseNoKnex } from './send.js';
+export type { TableName } from './options.js';
 export type { SetNotNullOptions } from './set-not-null.js';
 export type { ValidateConstraintOptions } from './validate-constraint.js';
 

@@ -1,7 +1,8 @@
 import type { Knex } from 'knex';
 import { MigrationError } from '../errors.js';
-import { resumableMark } from '../sql.js';
 import { invalid } from './options.js';
+
+export { change, read } from '../through-knex.js';
 
 /** The way out of a transaction, without the end of its sentence. */
 export const outside = 'Add `export const config = { transaction: false }` to the migration';
@@ -19,16 +20,4 @@ export function refuseTransaction(
 /** Throws EM_DDL_INVALID for what is no knex. */
 export function refuseNoKnex(knex: unknown, what: string): asserts knex is Knex {
   if (typeof (knex as Knex | undefined)?.raw !== 'function') throw invalid(what, ['the first argument is the knex of the migration']);
-}
-
-/** Sends one statement that changes something, marked as one that was looked up first. */
-export async function change(knex: Knex, statement: string): Promise<void> {
-  // knex makes a parameter of every question mark, also of those in literals.
-  await knex.raw(`${statement.replaceAll('?', '\\?')} ${resumableMark}`);
-}
-
-/** Asks the catalog. Columns have names of one word: an application's knex may map others. Each `?` is a text, or a list of texts. */
-export async function read<Row>(knex: Knex, query: string, values: readonly (string | readonly string[])[]): Promise<readonly Row[]> {
-  const { rows } = await knex.raw<{ rows: Row[] }>(query, values as unknown as string[]);
-  return rows;
 }
