@@ -42,7 +42,7 @@ describe('pause', () => {
   test('returns when no batch is under way, though workers are at all ranges, and none begins until it is resumed', async () => {
     await database.query('create table gate as select 0.03 as s'); // so long each batch takes
     const project = await enqueueOn(database, {
-      rows: 'select i from generate_series(1, 400) i',
+      rows: 'select i from generate_series(1, 4000) i',
       definition: () => ({ set: 'v = v + 1 + length((select pg_sleep(s) from gate)::text)', parallel: 2, batchSize: 5, targetMs: 20 }),
     });
     const { options, name, counted } = project;
@@ -60,8 +60,8 @@ describe('pause', () => {
     await database.query('update gate set s = 0');
     expect(await backfill.resume(options, { names: [name] })).toMatchObject([{ status: 'running' }]);
     expect(await backfill.resume(options)).toMatchObject([{ status: 'running' }]);
-    expect(await backfill.run(options)).toMatchObject([{ status: 'done', changedCount: 400 }]);
-    expect(await counted()).toEqual([{ v: 1, n: 400 }]);
+    expect(await backfill.run(options)).toMatchObject([{ status: 'done', changedCount: 4000 }]);
+    expect(await counted()).toEqual([{ v: 1, n: 4000 }]);
   });
 
   test('waits for the batch that is under way', async () => {

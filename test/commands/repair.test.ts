@@ -20,10 +20,10 @@ async function recordsOf(database: TestDatabase): Promise<unknown> {
   return await Promise.all(tables.map(async (table) => await database.query(`select * from ${table} order by 1`)));
 }
 
-/** A boot finds nothing to do, in one round trip: the digest of the owner row is right. */
+/** A boot finds nothing to do, in one round trip: the digest of the owner row is right. What was done by hand to the schema is not asked. */
 async function expectInSync(database: TestDatabase, options: Options): Promise<void> {
   const proxy = await startProxy(database.url);
-  const outcome = await ensureMigrated({ ...options, connection: proxy.urlOf(database.url) });
+  const outcome = await ensureMigrated({ ...options, rules: { 'schema-drift': 'off' }, connection: proxy.urlOf(database.url) });
   expect(outcome).toMatchObject({ status: 'in-sync', findings: [] });
   expect(proxy.counts()).toMatchObject({ connections: 1, roundTrips: 1 });
   expect(await database.query('select is_locked from knex_migrations_lock')).toEqual([{ is_locked: 0 }]);
