@@ -24,7 +24,10 @@ async function boot(call: Call): Promise<Outcome> {
   call.report.debug('boot.started', { mode: call.config.mode });
   await using opened = await openDatabase(call);
   const state = await readState(opened);
-  return state.inSync ? nothingToDo(call, state) : await bringToHead(opened, state);
+  const hasReplicas = call.config.replicas.length > 0;
+  if (hasReplicas && !state.inSync) await (await import('./replicas/index.js')).checkReplicas(opened);
+  const outcome = state.inSync ? nothingToDo(call, state) : await bringToHead(opened, state);
+  return hasReplicas ? await (await import('./replicas/index.js')).withReplicas(opened, outcome) : outcome;
 }
 
 // The locked path costs knex, the checks and more to load: an up-to-date boot does not.

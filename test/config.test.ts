@@ -25,6 +25,7 @@ describe('what is not given', () => {
       transaction: 'each',
       backup: false,
       lint: { smallTableRows: 10_000 },
+      replicas: [],
       checks: [],
       expect: {},
       application: { name: path.basename(process.cwd()), version: undefined },

@@ -7,6 +7,7 @@ import { variableOf } from './environment.js';
 import type { LintSettings } from './lint.js';
 import { migrationsTable, readInheritedMigrations, settleMigrations, type MigrationsConfig } from './migrations.js';
 import type { Check, Expectation, Logger, Mode, Options, ProgressEvent } from './options.js';
+import type { ReplicaSettings } from './replicas.js';
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
 import type { SchemaSource } from './schema.js';
 import { optionTable, type OptionRow } from './table.js';
@@ -25,6 +26,7 @@ export interface Config {
   readonly mode: Mode;
   readonly transaction: 'each' | 'all';
   readonly backup: false | BackupSettings;
+  readonly replicas: readonly ReplicaSettings[];
   readonly rules: Readonly<Record<Rule, RuleSetting>>;
   /** `false`: migrations are not even captured, and each counts as breaking that does not say otherwise. */
   readonly lint: false | LintSettings;
@@ -84,7 +86,7 @@ export function isConnectionGiven({ connection, knex }: Options): boolean {
 }
 
 type Given<Name extends keyof Options> = Exclude<ReturnType<(typeof optionTable)[Name]['read']>, undefined>;
-type AlwaysThere = 'mode' | 'transaction' | 'backup' | 'rules' | 'lint' | 'checks' | 'expect' | 'application' | 'timeouts';
+type AlwaysThere = 'mode' | 'transaction' | 'backup' | 'replicas' | 'rules' | 'lint' | 'checks' | 'expect' | 'application' | 'timeouts';
 
 /** The options by themselves, each by its row. Where a problem was written down a value is missing, whatever the type says. */
 type Asked = { readonly [Name in keyof Options]-?: Given<Name> | (Name extends AlwaysThere ? never : undefined) };
