@@ -77,7 +77,7 @@ export async function startStandby(primary: Embedded, { settings = {} }: Standby
   const guard = await startGuard(place, password, standbyCopy(primary.socketDirectory, place)).finally(async () => await primary.start());
   const listen = host === '127.0.0.1' ? 'tcp' : 'socket';
   const upstream = `host=${host} port=${port} user=${user} password=${password}`;
-  const own = { unix_socket_directories: place.directory, primary_conninfo: upstream, ...settings };
+  const own = { unix_socket_directories: place.directory, primary_conninfo: upstream, wal_retrieve_retry_interval: 100, ...settings };
   return await startGuarded({ place, guard, password, listen }, linesOf(own));
 }
 

@@ -88,7 +88,8 @@ function renderLook(lsn: string | null): string {
   return `select (select system_identifier::text from pg_catalog.pg_control_system()) as identifier,
        pg_catalog.current_database() as database, pg_catalog.pg_is_in_recovery() as "inRecovery",
        pg_catalog.pg_postmaster_start_time()::text as "startedAt",
-       (select count(*)::int from pg_catalog.pg_stat_subscription) as "subscriptionCount",
+       (select count(*)::int from pg_catalog.pg_subscription
+        where subdbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())) as "subscriptionCount",
        ${reached('pg_last_wal_receive_lsn')} as received, ${reached('pg_last_wal_replay_lsn')} as replayed,
        pg_catalog.pg_last_wal_replay_lsn()::text as "replayLsn",
        case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_get_wal_replay_pause_state() end as "pauseState",

@@ -1,7 +1,7 @@
 import { beforeAll, expect, inject, test } from 'vitest';
 import type { Embedded } from '../../src/embedded.js';
 import { ensureMigrated, isMigrationError, type MigrationError, type Options, type Outcome, type ProgressEvent } from '../../src/index.js';
-import { databaseAt, startServer, startStandby, type TestDatabase, type TestServer } from '../support/servers.js';
+import { createDatabase, databaseAt, startServer, startStandby, type TestDatabase, type TestServer } from '../support/servers.js';
 
 // One set of servers: a primary, two standbys, and a cascade behind the second.
 let primary: TestServer;
@@ -9,7 +9,7 @@ let database: TestDatabase;
 let [near, far, cascade]: Embedded[] = [];
 
 beforeAll(async () => {
-  primary = await startServer({ settings: { wal_level: 'logical' } });
+  primary = await startServer();
   database = await primary.createDatabase();
   const settings = { max_standby_streaming_delay: -1 }; // a reader is never ended for the replay
   near = await startStandby(primary, { settings });
@@ -169,6 +169,11 @@ test('what is no standby of the primary is refused by name before the first chan
   addMigration();
   await refused(inject('serverUrl'), /is other-cluster: it belongs to the cluster \d+/);
   await refused(database.url, /is not-a-replica: it is the primary itself/);
+  const subscriber = await createDatabase();
+  await subscriber.query(`create subscription ${subscriber.name} connection 'host=nowhere' publication p with (connect = false)`);
+  await refused(subscriber.url, /is logical: .*[^]*additive changes on the subscriber first/);
+  await subscriber.query(`alter subscription ${subscriber.name} set (slot_name = none)`);
+  await subscriber.query(`drop subscription ${subscriber.name}`);
   await refused(on(cascade).url, /`connection` is a standby itself/, { connection: on(far).url });
   await on(far).query('select pg_promote()');
   await refused(on(far).url, /is not-a-replica: .* promoted/);
