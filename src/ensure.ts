@@ -29,9 +29,20 @@ async function boot(call: Call, options: Options): Promise<Outcome> {
   const catalogs = call.config.rules['schema-drift'].level === 'off' ? undefined : 'compared';
   await using opened = await openDatabase(call, 'with migrations', { catalogs });
   const state = await readState(opened);
+  if (!state.inSync) await checkReplicas(opened);
   const outcome = state.inSync ? nothingToDo(call, await lookForDrift(opened, state)) : await bringToHead(opened, state);
-  if (state.inSync && !opened.history.hasBackfills) return outcome;
-  return await (await import('./boot-backfills.js')).seeToBackfills(opened, { outcome, options });
+  const shown = await withReplicas(opened, outcome);
+  if (state.inSync && !opened.history.hasBackfills) return shown;
+  return await (await import('./boot-backfills.js')).seeToBackfills(opened, { outcome: shown, options });
+}
+
+// A room that is entered only where there are replicas.
+async function checkReplicas(opened: Opened): Promise<void> {
+  if (opened.call.config.replicas.length > 0) await (await import('./replicas/index.js')).checkReplicas(opened);
+}
+
+async function withReplicas(opened: Opened, outcome: Outcome): Promise<Outcome> {
+  return opened.call.config.replicas.length === 0 ? outcome : await (await import('./replicas/index.js')).withReplicas(opened, outcome);
 }
 
 // The schema itself is read only when something has written to its catalogs since the last run.

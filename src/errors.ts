@@ -73,6 +73,7 @@ export const errorTable = {
     remedy: 'Remove what released the lock (DISCARD ALL, pg_advisory_unlock_all, `knex migrate:unlock`), then start the service again.',
   },
   EM_VERIFY_FAILED: { exit: 78, remedy: 'Follow the remedy of each finding.' },
+  EM_REPLICA_BEHIND: { exit: 75, remedy: 'Follow the remedy of each finding. The primary is migrated: it was not taken back.' },
   EM_CALL_TIMEOUT: { exit: 75, remedy: 'Look at what the call was waiting for, or raise `timeouts.callMs`.' },
   EM_INTERNAL: { exit: 78, remedy: 'Report this with the message and the cause: no better code was found for it.' },
   EM_ABORTED: { exit: 143, remedy: 'Start the service again when it should run.' },

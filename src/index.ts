@@ -5,7 +5,7 @@ export { addCheck, addColumnWithVolatileDefault, addForeignKey, addIndexConcurre
 export { dropIndexConcurrently, setNotNull, validateConstraint } from './ddl/index.js';
 export { createProbe, type Probe } from './probe.js';
 export { isMigrationError, MigrationError, type ErrorCode } from './errors.js';
-export type { AppliedMigration, FailedOutcome, Outcome, UnfinishedBackfill } from './outcome.js';
+export type { AppliedMigration, FailedOutcome, Outcome, ReplicaOutcome, ReplicaState, UnfinishedBackfill } from './outcome.js';
 export type { Finding, Level, Place } from './finding.js';
 export type { Check, CheckContext, Logger, Mode, Options, ProgressEvent, Rule } from './config/index.js';
 export type { Backfill, BackfillControl, BackfillError, BackfillProgress, Batch, Row, RowAside } from './backfill/index.js';

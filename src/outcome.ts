@@ -1,7 +1,7 @@
 import type { Finding } from './finding.js';
 
 /** The phases of a boot, in the order in which they can happen. Their durations stand in `outcome.timings`. */
-export type Phase = 'connect' | 'read' | 'lock' | 'check' | 'backup' | 'apply' | 'verify' | 'release';
+export type Phase = 'connect' | 'read' | 'lock' | 'check' | 'backup' | 'apply' | 'verify' | 'release' | 'replicas';
 
 /** A migration that this call has applied, or taken back. */
 export interface AppliedMigration {
@@ -25,6 +25,26 @@ export interface UnfinishedBackfill {
   readonly error: { readonly code: string; readonly message: string } | undefined;
 }
 
+/** Where a replica stands. `ready`: it shows the migrated schema. docs/replicas.md says what each of the others means. */
+export type ReplicaState =
+  | 'ready'
+  | 'paused'
+  | 'replay-blocked'
+  | 'delayed'
+  | 'not-received'
+  | 'behind'
+  | 'unreachable'
+  | 'other-cluster'
+  | 'not-a-replica'
+  | 'logical';
+
+export interface ReplicaOutcome {
+  readonly name: string;
+  readonly state: ReplicaState;
+  /** How long it took to see that, from the last commit. */
+  readonly ms: number;
+}
+
 /** What a call came to. Plain data, frozen. */
 export interface Outcome {
   /** `ahead`: the database has newer migrations, and each is marked compatible with older code. `off`: nothing was looked at. */
@@ -40,6 +60,8 @@ export interface Outcome {
   readonly backup?: string;
   /** Backfills that are not done; not there when there are none. */
   readonly backfills?: readonly UnfinishedBackfill[];
+  /** The replicas that were looked at, in the order of the option. */
+  readonly replicas?: readonly ReplicaOutcome[];
   /** What was found and did not refuse the boot. */
   readonly findings: readonly Finding[];
   /** Milliseconds per phase. */
@@ -99,6 +121,12 @@ function frozen(
 /** The same outcome with what was found afterwards. */
 export function withFindings(outcome: Outcome, findings: readonly Finding[]): Outcome {
   return findings.length === 0 ? outcome : Object.freeze({ ...outcome, findings: Object.freeze([...outcome.findings, ...findings]) });
+}
+
+/** The same outcome with where the replicas stand. */
+export function withReplicaStates(outcome: Outcome, replicas: readonly ReplicaOutcome[], timings: Outcome['timings']): Outcome {
+  const frozenReplicas = Object.freeze(replicas.map((replica) => Object.freeze({ ...replica })));
+  return Object.freeze({ ...outcome, replicas: frozenReplicas, timings: Object.freeze({ ...timings }) });
 }
 
 /** The outcome of a call that had nothing to apply. */

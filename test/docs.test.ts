@@ -55,6 +55,7 @@ describe('docs/errors.md', () => {
       /The history/,
       /Before the first change/,
       /After the run/,
+      /^## Replicas/,
       /A stamp or a baseline/,
       /A model/,
       /Generated migrations/,

@@ -57,6 +57,20 @@ test('kill -9 of the process that started a server takes the server and its dire
   await expect(ask(url, 'select 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });
 
+test('kill -9 takes a standby and its copy of the data along', async () => {
+  const starter = startCode(`
+    import { startEmbedded, startStandby } from './dist/embedded.js';
+    const primary = await startEmbedded(${JSON.stringify(packageOf(major))});
+    const standby = await startStandby(primary);
+    console.log(JSON.stringify({ event: 'up', url: standby.url, directories: [primary, standby].map((each) => each.socketDirectory) }));
+    setInterval(() => undefined, 1000);`);
+  const { url, directories } = (await starter.waitForEvent('up')) as { url: string; directories: string[] };
+  await expect(ask(url, 'select pg_is_in_recovery() as answer')).resolves.toBe(true);
+  await starter.kill();
+  await expect.poll(() => directories.filter((each) => existsSync(each)), { timeout: 5000, interval: 20 }).toEqual([]);
+  await expect(ask(url, 'select 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+});
+
 test('a process that forgets to stop its server ends all the same', async () => {
   const exit = await startCode(`
     import { startEmbedded } from './dist/embedded.js';

@@ -130,6 +130,12 @@ describe('examples/express', () => {
   });
 });
 
+it('npm run demo:replicas waits for a standby that is slow, and reads there what it has migrated', async () => {
+  const { code, stdout, stderr } = await startScript(path.join(root, 'examples/replicas/demo.js')).ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/waiting for the standby: delayed.*[^]*migrated .*state: 'ready'[^]*patients: 0/);
+});
+
 describe('npm run demo', () => {
   it('shows what it promises and leaves nothing behind', { timeout: 120_000 }, async () => {
     const database = await createDatabase();

@@ -9,6 +9,7 @@ export type { MigrationModule, MigrationModules, MigrationSource } from './modul
 export { defineConfig, type Check, type CheckContext, type Expectation, type Logger } from './options.js';
 export type { Mode, Options, ProgressEvent } from './options.js';
 export { isConnectionGiven, problemsOf, resolveConfig, type Config } from './resolve.js';
+export type { ReplicaInput, ReplicaSettings } from './replicas.js';
 export { ruleTable, type Rule, type RuleSetting, type RulesInput } from './rules.js';
 export type { SchemaInput, SchemaSource } from './schema.js';
 export type { ThrottleSettings } from './throttle.js';

@@ -3,6 +3,7 @@ import type { Finding } from '../finding.js';
 import type { BackupSettings } from './backup.js';
 import type { ConnectionInput } from './connection.js';
 import type { MigrationsInput } from './migrations.js';
+import type { ReplicaInput } from './replicas.js';
 import type { RulesInput } from './rules.js';
 import type { SchemaInput } from './schema.js';
 import type { ThrottleSettings } from './throttle.js';
@@ -81,6 +82,11 @@ export interface Options {
    * directory that exists (`keepCount` removes older ones of this database, default none), or by a command that the shell runs.
    */
   readonly backup?: false | BackupSettings | undefined;
+  /**
+   * Read replicas, each by its own direct connection: the call returns only when each of them shows the migrated schema. What is no standby of
+   * this primary refuses the call before anything is changed. Default: none.
+   */
+  readonly replicas?: readonly ReplicaInput[] | undefined;
   /** A level for each rule: `{ 'history-edited': 'warn' }`, or with exceptions `{ 'invalid-index': { level: 'error', except: ['a_idx'] } }`. */
   readonly rules?: RulesInput | undefined;
   /**

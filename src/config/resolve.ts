@@ -7,6 +7,7 @@ import { variableOf } from './environment.js';
 import type { LintSettings } from './lint.js';
 import { migrationsTable, readInheritedMigrations, settleMigrations, type MigrationsConfig } from './migrations.js';
 import type { BackfillMode, Check, Expectation, Logger, Mode, Options, ProgressEvent } from './options.js';
+import type { ReplicaSettings } from './replicas.js';
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
 import type { SchemaSource } from './schema.js';
 import { optionTable, type OptionRow } from './table.js';
@@ -27,6 +28,7 @@ export interface Config {
   readonly backfills: BackfillMode;
   readonly transaction: 'each' | 'all';
   readonly backup: false | BackupSettings;
+  readonly replicas: readonly ReplicaSettings[];
   readonly rules: Readonly<Record<Rule, RuleSetting>>;
   /** `false`: migrations are not even captured, and each counts as breaking that does not say otherwise. */
   readonly lint: false | LintSettings;
@@ -88,7 +90,18 @@ export function isConnectionGiven({ connection, knex }: Options): boolean {
 
 type Given<Name extends keyof Options> = Exclude<ReturnType<(typeof optionTable)[Name]['read']>, undefined>;
 type AlwaysThere =
-  'mode' | 'backfills' | 'transaction' | 'backup' | 'rules' | 'lint' | 'checks' | 'throttle' | 'expect' | 'application' | 'timeouts';
+  | 'mode'
+  | 'backfills'
+  | 'transaction'
+  | 'backup'
+  | 'replicas'
+  | 'rules'
+  | 'lint'
+  | 'checks'
+  | 'throttle'
+  | 'expect'
+  | 'application'
+  | 'timeouts';
 
 /** The options by themselves, each by its row. Where a problem was written down a value is missing, whatever the type says. */
 type Asked = { readonly [Name in keyof Options]-?: Given<Name> | (Name extends AlwaysThere ? never : undefined) };

@@ -3,6 +3,7 @@ import { readConnection, readKnex } from './connection.js';
 import { readLint } from './lint.js';
 import { readMigrations } from './migrations.js';
 import type { Check, Expectation, Logger, Options, ProgressEvent } from './options.js';
+import { readReplicas } from './replicas.js';
 import { readRules } from './rules.js';
 import { readSchemaSource } from './schema.js';
 import { readThrottle } from './throttle.js';
@@ -64,6 +65,12 @@ export const optionTable = {
     sentence:
       'Before pending migrations run: `{ directory, keepCount }` for pg_dump, or `{ command }` of your own. No backup, no migration.',
     read: readBackup,
+  },
+  replicas: {
+    default: [],
+    sentence:
+      'Read replicas that must show the migrated schema before the call returns: a list of connections or `{ name, connection, policy, timeoutMs, when }`. See replicas.md.',
+    read: readReplicas,
   },
   rules: {
     default: {},

@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import pg from 'pg';
 import { expect, inject } from 'vitest';
-import { startEmbedded, type Embedded, type EmbeddedOptions } from '../../src/embedded.js';
+import {
+  startEmbedded,
+  startStandby as startEmbeddedStandby,
+  type Embedded,
+  type EmbeddedOptions,
+  type StandbyOptions,
+} from '../../src/embedded.js';
 import { identifier, literal } from '../../src/sql.js';
 import { afterFile } from './cleanup.js';
 import { major, packageOf } from './majors.js';
@@ -52,6 +58,16 @@ export async function startServer({ major: wanted = major, ...options }: Embedde
     await server.remove();
   });
   return { ...server, createDatabase: async () => await createDatabaseOn(server.url, 'with its server') };
+}
+
+/** Starts a standby of a server, or of another standby, which is restarted for it; removed after the tests of this file. */
+export async function startStandby(primary: Embedded, options?: StandbyOptions): Promise<Embedded> {
+  const standby = await startEmbeddedStandby(primary, options);
+  afterFile(async (failed) => {
+    if (failed) console.log(await standby.readLog());
+    await standby.remove();
+  });
+  return standby;
 }
 
 async function createDatabaseOn(serverUrl: string, lives?: 'with its server'): Promise<TestDatabase> {
