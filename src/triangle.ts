@@ -43,7 +43,7 @@ export function compareCreated(model: Built, database: Built): Finding[] {
   return differences(model, database).map((change) => ({
     code: 'create-all-differs',
     level: 'error',
-    message: `the database is not what the model declares: ${renderChange(change)}`,
+    message: `the database is not what the model declares: ${sentenceOf('database', change)}`,
     remedy: 'Take another, empty database, or bring this one to the model by a migration.',
   }));
 }

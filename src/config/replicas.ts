@@ -1,5 +1,5 @@
 import { readConnection, type Connect, type ConnectionInput } from './connection.js';
-import { isPlainObject, oneOf, record, refuse, shown, text, within, type Place, type Reader } from './values.js';
+import { isPlainObject, kindOf, oneOf, record, refuse, shown, text, within, type Place, type Reader } from './values.js';
 
 /** A read replica: its URL, a configuration of pg or a function giving either; or an object that says more. */
 export type ReplicaInput =
@@ -29,7 +29,7 @@ export interface ReplicaSettings {
 
 /** Reads the list of replicas. Never shows a connection: it may hold a password. */
 export function readReplicas(value: unknown, place: Place): readonly ReplicaSettings[] | undefined {
-  if (!Array.isArray(value)) return refuse(place, 'a list of connections or { name, connection, policy, timeoutMs, when }', 'none');
+  if (!Array.isArray(value)) return refuse(place, 'a list of connections or { name, connection, policy, timeoutMs, when }', kindOf(value));
   const read = value.map((each, index) => readReplica(each, within(place, String(index)), index));
   const replicas = read.filter((replica) => replica !== undefined);
   const names = replicas.map(({ name }) => name);

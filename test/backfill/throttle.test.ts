@@ -1,12 +1,16 @@
 import { beforeAll, expect, test } from 'vitest';
 import { backfill, type Options, type ProgressEvent } from '../../src/index.js';
-import { startServer, type TestDatabase } from '../support/servers.js';
+import type { Embedded } from '../../src/embedded.js';
+import { databaseAt, startServer, startStandby, type TestDatabase } from '../support/servers.js';
 import { enqueueOn, type Enqueued } from './fixture.js';
 
 let database: TestDatabase;
+let standby: Embedded;
 beforeAll(async () => {
   // What it looks at is of the whole server: this file needs one of its own.
-  database = await (await startServer({ settings: { autovacuum: 'on', autovacuum_naptime: '1s' } })).createDatabase();
+  const server = await startServer({ settings: { autovacuum: 'on', autovacuum_naptime: '1s' } });
+  standby = await startStandby(server);
+  database = await server.createDatabase();
 });
 
 /** Begins to work, and waits until it is told for what it waits. */
@@ -58,6 +62,19 @@ test('with `throttle: false` nothing is waited for', async () => {
   const queue = await waiters(21);
   expect(await backfill.run({ ...enqueued.options, throttle: false })).toMatchObject([{ status: 'done' }]);
   await queue.release();
+});
+
+test.each([{ replicaLagBytes: 1_000 }, { replicaLagMs: 300 }])('a replica that is behind is waited for: %o', async (limit) => {
+  const enqueued = await enqueueOn(database);
+  const replica = databaseAt(standby.url);
+  await replica.query('select pg_wal_replay_pause()');
+  await database.query(`insert into ${enqueued.table} select i from generate_series(2000, 2100) i`);
+  const behind = `select from pg_stat_replication where replay_lsn < sent_lsn and replay_lag > interval '0.4 s'`;
+  while ((await database.query(behind)).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  const { reason, running } = await heldUp(enqueued, limit);
+  expect(reason).toMatch(/^the slowest replica is behind by (ms|bytes): \d+/);
+  await replica.query('select pg_wal_replay_resume()');
+  expect(await running).toMatchObject([{ status: 'done', changedCount: 1101 }]);
 });
 
 test('WAL that is kept for a slot is waited for', async () => {
