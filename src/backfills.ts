@@ -1,16 +1,5 @@
-import {
-  chosenOf,
-  control,
-  definitionsIn,
-  enqueue,
-  readAside,
-  readProgress,
-  waitForDone,
-  workToTheEnd,
-  type BackfillProgress,
-  type Control,
-  type RowAside,
-} from './backfill/index.js';
+import type { Knex } from 'knex';
+import type { Backfill, BackfillProgress, Control, RowAside } from './backfill/index.js';
 import type { Options } from './config/index.js';
 import { MigrationError } from './errors.js';
 import { resolved } from './read-state.js';
@@ -37,9 +26,21 @@ export interface RetryOptions extends ResumeOptions {
   readonly aside?: 'again' | undefined;
 }
 
+// Most boots have no backfill: the room is entered when one of these is called.
+const room = async () => await import('./backfill/index.js');
+
+/**
+ * Enqueues a backfill in the transaction of the migration that calls it: one that the migration exports under this name, or one that is given here and
+ * has no code. Throws EM_BACKFILL_INVALID and EM_BACKFILL_REFUSED, which take the migration back.
+ */
+async function enqueue(knex: Knex, name: string, definition?: Backfill): Promise<void> {
+  await (await room()).enqueue(knex, name, definition);
+}
+
 /** What each backfill has come to, in the order in which they were enqueued. Locks and writes nothing. */
 async function list(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
   return await runCall(options, async (call) => {
+    const { chosenOf, readProgress } = await room();
     await using opened = await openDatabase(call, 'alone');
     return chosenOf(await readProgress(opened.session, resolved(opened)), names);
   });
@@ -48,6 +49,7 @@ async function list(options: Options = {}, { names }: BackfillOptions = {}): Pro
 /** The rows that were set aside: their keys, and why, but no other value of them. Locks and writes nothing. */
 async function aside(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly RowAside[]> {
   return await runCall(options, async (call) => {
+    const { chosenOf, readAside, readProgress } = await room();
     await using opened = await openDatabase(call, 'alone');
     chosenOf(await readProgress(opened.session, resolved(opened)), names);
     return await readAside(opened.session, resolved(opened), names);
@@ -60,6 +62,7 @@ async function aside(options: Options = {}, { names }: BackfillOptions = {}): Pr
  */
 async function run(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
   return await runCall(options, async (call) => {
+    const { chosenOf, definitionsIn, readProgress, workToTheEnd } = await room();
     await using opened = await openDatabase(call);
     const { session, migrations } = opened;
     const tables = resolved(opened);
@@ -74,6 +77,7 @@ async function run(options: Options = {}, { names }: BackfillOptions = {}): Prom
  */
 async function wait(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
   return await runCall(options, async (call) => {
+    const { waitForDone } = await room();
     await using opened = await openDatabase(call, 'alone');
     return await waitForDone({ call, tables: resolved(opened), names }, opened.session);
   });
@@ -105,6 +109,7 @@ async function cancel(options: Options, { names }: CancelOptions): Promise<reado
 
 async function controlled(options: Options, { names, ...asked }: Control & BackfillOptions): Promise<readonly BackfillProgress[]> {
   return await runCall(options, async (call) => {
+    const { control, definitionsIn } = await room();
     const readsCode = asked.action === 'resume' || asked.action === 'retry';
     await using opened = await openDatabase(call, readsCode ? 'with migrations' : 'alone');
     const { session, migrations } = opened;

@@ -1,4 +1,4 @@
-import { definitionsIn, describeProgress, readProgress, workToTheEnd, type BackfillProgress } from './backfill/index.js';
+import { definitionsIn, describeProgress, isOpen, readProgress, workToTheEnd, type BackfillProgress } from './backfill/index.js';
 import type { Call } from './call.js';
 import { judge, type Found } from './checks/index.js';
 import { MigrationError } from './errors.js';
@@ -81,10 +81,6 @@ function mayEnqueue({ backfills, up }: LoadedMigration, name: string): boolean {
 
 function requiredBy({ config }: LoadedMigration): readonly string[] {
   return config.requires?.backfills ?? [];
-}
-
-function isOpen({ status }: BackfillProgress): boolean {
-  return status === 'queued' || status === 'running' || status === 'passed';
 }
 
 // Where everything is made from nothing there are no rows to speak of, and who asked for `blocking` waits for all of them anyway.

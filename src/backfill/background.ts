@@ -18,10 +18,7 @@ export function backgroundWork(crew: Crew): (session: Session) => Promise<void> 
     let isTold = false;
     for (let idleTurns = 0; ;) {
       crew.call.stop.throwIfAborted();
-      await throttle.untilClear(session);
-      const started = performance.now();
-      if ((await worker.turn(session)) === 'worked') {
-        await throttle.rest(performance.now() - started);
+      if ((await throttle.paced(session, () => worker.turn(session))) === 'worked') {
         idleTurns = 0;
         isTold = false;
         continue;

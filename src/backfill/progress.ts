@@ -1,8 +1,8 @@
-import { sqlStateOf } from '../errors.js';
 import type { Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import { leavesOf } from './key.js';
 import type { BackfillControl, BackfillError, Status } from './state.js';
+import { isMissing } from './turn.js';
 
 /** What a backfill has come to, over all of its ranges. Counts are numbers, times are Dates. */
 export interface BackfillProgress {
@@ -43,7 +43,7 @@ export async function readProgress(
   try {
     return (await session.query<Found>(statement(backfills), [names ?? null])).map(progressOf);
   } catch (error) {
-    if (sqlStateOf(error) === '42P01') return [];
+    if (isMissing(error)) return [];
     throw error;
   }
 }

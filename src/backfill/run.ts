@@ -29,12 +29,7 @@ async function work(crew: Crew, session: Session, telling: Telling): Promise<rea
   for (;;) {
     crew.call.stop.throwIfAborted();
     await telling.whenDue();
-    await throttle.untilClear(session);
-    const started = performance.now();
-    if ((await worker.turn(session)) === 'worked') {
-      await throttle.rest(performance.now() - started);
-      continue;
-    }
+    if ((await throttle.paced(session, () => worker.turn(session))) === 'worked') continue;
     const all = await readProgress(session, crew.tables, crew.names);
     const open = all.filter(isOpen);
     if (open.length === 0) return all;

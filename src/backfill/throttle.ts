@@ -31,8 +31,16 @@ export class Throttle {
     private readonly settings: ThrottleSettings | false,
   ) {}
 
-  /** Waits until nothing is in the way of the next batch. */
-  async untilClear(session: Session): Promise<void> {
+  /** One turn of a worker: when nothing is in the way of it, and with the rest that belongs to it. */
+  async paced(session: Session, turn: () => Promise<'worked' | 'nothing'>): Promise<'worked' | 'nothing'> {
+    await this.untilClear(session);
+    const started = performance.now();
+    const done = await turn();
+    if (done === 'worked') await this.rest(performance.now() - started);
+    return done;
+  }
+
+  private async untilClear(session: Session): Promise<void> {
     while (performance.now() - this.askedAt >= lookEveryMs) {
       const reason = await this.reason(session);
       if (reason === undefined) {
@@ -45,8 +53,8 @@ export class Throttle {
     }
   }
 
-  /** Waits after a batch that took so long, so that batches take no more than their share of the time. */
-  async rest(ms: number): Promise<void> {
+  // Batches take no more than their share of the time.
+  private async rest(ms: number): Promise<void> {
     if (this.settings && this.settings.duty < 1) await pause(this.call, (ms * (1 - this.settings.duty)) / this.settings.duty);
   }
 
