@@ -41,9 +41,8 @@ export async function claimRange({ session, tables: { backfills } }: Place, { na
  * everybody: who holds it may add others (prepare), or change them all (finish). Throws 55P03 when that takes longer than `limitMs`; 0: no limit.
  */
 export async function claimWhole({ session, tables: { backfills } }: Place, name: string, limitMs: number): Promise<readonly RangeRow[]> {
-  const settings = [...session.userSettings, ...limits(0), ['lock_timeout', String(limitMs)] as const];
   const { results } = await session.send(
-    `begin isolation level read committed read write; ${renderSettings(settings, 'local')}
+    `${renderBegin(session, [...limits(0), ['lock_timeout', String(limitMs)]])}
     select from ${backfills} where name = ${literal(name)} and range = 0 for update;
     select ${rangeColumns} from ${backfills} where name = ${literal(name)} order by range for update`,
   );
@@ -53,7 +52,7 @@ export async function claimWhole({ session, tables: { backfills } }: Place, name
 /** The same of its first range only: waits for the batch that is under way there. Undefined where there is no such backfill. */
 export async function claimFirst({ session, tables: { backfills } }: Place, name: string): Promise<RangeRow | undefined> {
   const { results } = await session.send(
-    `begin isolation level read committed read write; ${renderSettings([...session.userSettings, ...limits(0)], 'local')}
+    `${renderBegin(session, limits(0))}
     select ${rangeColumns} from ${backfills} where name = ${literal(name)} and range = 0 for update`,
   );
   return results.at(-1)?.rows[0] as RangeRow | undefined;
@@ -90,9 +89,8 @@ export async function settle(
 }
 
 // Written out: `default_transaction_read_only` of the role holds for this transaction already.
-function renderBegin(session: Session): string {
-  const settings = [...session.userSettings, ...limits(claimTimeoutMs)];
-  return `begin isolation level read committed read write; ${renderSettings(settings, 'local')}`;
+function renderBegin({ userSettings }: Session, settings: readonly Setting[] = limits(claimTimeoutMs)): string {
+  return `begin isolation level read committed read write; ${renderSettings([...userSettings, ...settings], 'local')}`;
 }
 
 // A worker that is frozen or cut off loses its batch, and the rows that it has locked, by the server's clock.
@@ -141,11 +139,15 @@ export async function fail(place: Place, name: string, error: BackfillError): Pr
   );
 }
 
+const patient: readonly Setting[] = [
+  ['lock_timeout', '0'],
+  ['statement_timeout', '0'],
+];
+
 /** One statement on rows that are not claimed, in a transaction of its own; waits for batches that are under way. */
 export async function changeAlone(place: Place, statement: string): Promise<void> {
-  const patience = renderSettings([...place.session.userSettings, ['lock_timeout', '0'], ['statement_timeout', '0']], 'local');
   try {
-    await place.session.send(`begin isolation level read committed read write; ${patience} ${statement}; commit`);
+    await place.session.send(`${renderBegin(place.session, patient)} ${statement}; commit`);
   } catch (error) {
     await rollBack(place);
     throw error;

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { isObject, record, refuse, shown, text, type Place, type Reader } from './values.js';
+import { isObject, record, refuse, shown, text, wholeFrom1, type Place, type Reader } from './values.js';
 
 /** How a backup is taken: by pg_dump into a directory, or by a command of the user's. */
 export type BackupSettings = BackupDirectory | { readonly command: string };
@@ -18,7 +18,10 @@ export function readBackup(value: unknown, place: Place): BackupSettings | false
   if (value === false) return false;
   if (!isObject(value)) return refuse(place, expected, shown(value));
   const before = place.problems.length;
-  const settings = record<{ directory: string; keepCount: number; command: string }>({ directory, keepCount, command: text })(value, place);
+  const settings = record<{ directory: string; keepCount: number; command: string }>({ directory, keepCount: wholeFrom1, command: text })(
+    value,
+    place,
+  );
   if (settings === undefined || place.problems.length > before) return undefined;
   const isEither = (value['directory'] === undefined) !== (value['command'] === undefined);
   if (!isEither || (value['command'] !== undefined && value['keepCount'] !== undefined))
@@ -30,6 +33,3 @@ const directory: Reader<string> = (value, place) => {
   const given = text(value, place);
   return given === undefined ? undefined : path.resolve(given);
 };
-
-const keepCount: Reader<number> = (value, place) =>
-  Number.isSafeInteger(value) && (value as number) >= 1 ? (value as number) : refuse(place, 'a whole number from 1', shown(value));

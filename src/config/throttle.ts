@@ -1,4 +1,4 @@
-import { callable, flag, record, refuse, shown, type Place, type Reader } from './values.js';
+import { callable, flag, record, refuse, shown, wholeFrom1, type Place, type Reader } from './values.js';
 
 /** What a backfill waits for between two batches. Each limit holds it above, and lets it go on at half of that. */
 export interface ThrottleSettings {
@@ -30,17 +30,14 @@ const defaults: ThrottleSettings = {
   check: undefined,
 };
 
-const limit: Reader<number> = (value, place) =>
-  Number.isSafeInteger(value) && (value as number) >= 1 ? (value as number) : refuse(place, 'a whole number from 1', shown(value));
-
 const share: Reader<number> = (value, place) =>
   typeof value === 'number' && value > 0 && value <= 1 ? value : refuse(place, 'a number above 0, up to 1', shown(value));
 
 const read = record<{ [Key in keyof ThrottleSettings]: NonNullable<ThrottleSettings[Key]> }>({
-  replicaLagMs: limit,
-  replicaLagBytes: limit,
-  slotBacklogBytes: limit,
-  waitingLocksCount: limit,
+  replicaLagMs: wholeFrom1,
+  replicaLagBytes: wholeFrom1,
+  slotBacklogBytes: wholeFrom1,
+  waitingLocksCount: wholeFrom1,
   autovacuum: flag,
   duty: share,
   check: callable<NonNullable<ThrottleSettings['check']>>(),

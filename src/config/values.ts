@@ -113,6 +113,10 @@ export function listed(words: readonly string[]): string {
 export const text: Reader<string> = (value, place) =>
   typeof value === 'string' && value !== '' ? value : refuse(place, 'text that is not empty', shown(value));
 
+/** A reader of a count that is not 0. */
+export const wholeFrom1: Reader<number> = (value, place) =>
+  Number.isSafeInteger(value) && (value as number) >= 1 ? (value as number) : refuse(place, 'a whole number from 1', shown(value));
+
 export const flag: Reader<boolean> = (value, place) => (typeof value === 'boolean' ? value : refuse(place, 'true or false', shown(value)));
 
 export const texts: Reader<readonly string[]> = (value, place) =>
