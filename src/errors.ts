@@ -1,5 +1,5 @@
 import { errorsOf, type Finding } from './finding.js';
-import type { FailedOutcome } from './outcome.js';
+import type { FailedOutcome, Outcome } from './outcome.js';
 import { redact } from './sql.js';
 
 /** What a process should end with: 75 try again later, 78 a person must act, 143 stopped by a signal. */
@@ -74,6 +74,7 @@ export const errorTable = {
   },
   EM_VERIFY_FAILED: { exit: 78, remedy: 'Follow the remedy of each finding.' },
   EM_REPLICA_BEHIND: { exit: 75, remedy: 'Follow the remedy of each finding. The primary is migrated: it was not taken back.' },
+  EM_NOT_ALL_MIGRATED: { exit: 78, remedy: 'Mend each of them, then run the same call again: those at head are not touched.' },
   EM_CALL_TIMEOUT: { exit: 75, remedy: 'Look at what the call was waiting for, or raise `timeouts.callMs`.' },
   EM_INTERNAL: { exit: 78, remedy: 'Report this with the message and the cause: no better code was found for it.' },
   EM_ABORTED: { exit: 143, remedy: 'Start the service again when it should run.' },
@@ -90,6 +91,18 @@ export interface ErrorDetails {
   readonly exit?: ExitCode;
   /** What had been done when it failed. */
   readonly outcome?: FailedOutcome | undefined;
+  /** Of a call for several databases or tenants: what each came to. */
+  readonly members?: readonly Member[];
+}
+
+/** What one of several databases, or tenants, came to. Plain data, frozen. */
+export interface Member {
+  readonly name: string;
+  readonly status: Outcome['status'] | 'failed' | 'not-begun';
+  /** Of one that is at head. */
+  readonly outcome?: Outcome;
+  /** Of one that has failed. */
+  readonly error?: MigrationError;
 }
 
 const brand = Symbol.for('ensure-migrated.error');
@@ -106,6 +119,8 @@ export class MigrationError extends Error {
   readonly findings: readonly Finding[];
   /** What had been done until then; undefined where the lock had not been taken. */
   readonly outcome: FailedOutcome | undefined;
+  /** Of a call for several databases or tenants: what each came to, in their order. */
+  readonly members: readonly Member[];
   readonly [brand] = true;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -117,6 +132,7 @@ export class MigrationError extends Error {
     this.retryable = this.exitCode === 75;
     this.findings = details.findings ?? [];
     this.outcome = details.outcome;
+    this.members = details.members ?? [];
   }
 }
 

@@ -13,7 +13,7 @@ const floors = [
   'config import-file project',
   'table-name through-knex',
   'log ddl embedded-guard',
-  'call',
+  'call fleet',
   'session source embedded config-file',
   'history scratch revision client-tools squashed',
   'lock watch answers init capture lint trace backfill',

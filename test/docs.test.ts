@@ -56,6 +56,7 @@ describe('docs/errors.md', () => {
       /Before the first change/,
       /After the run/,
       /^## Replicas/,
+      /Several databases/,
       /A stamp or a baseline/,
       /A model/,
       /Generated migrations/,
