@@ -15,7 +15,7 @@ const floors = [
   'log ddl embedded-guard',
   'call fleet',
   'session source embedded config-file',
-  'history scratch revision client-tools squashed',
+  'history scratch revision client-tools squashed imported',
   'lock watch answers init capture lint trace backfill',
   'state lint-files',
   'read-state plan checks schema',
