@@ -22,7 +22,7 @@ const floors = [
   'loss gate apply adopt backup drift script verify wait-for-head likeness stamping baseline-script',
   'run-call baseline-dump lint-plan trace-agreement model triangle',
   'pooler workplace background replicas',
-  'under-lock',
+  'under-lock with-replicas',
   'last-run boot-backfills',
   'upgrade downgrade repair preflight',
   'migrate linted-steps',
