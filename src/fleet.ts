@@ -1,9 +1,7 @@
+import type { OnFailure } from './config/index.js';
 import { MigrationError, type Member } from './errors.js';
 import type { Finding } from './finding.js';
 import type { Outcome } from './outcome.js';
-
-/** When one of several has failed: begin no more, go on with the others, or go on until more than `max` have failed. */
-export type OnFailure = 'stop' | 'continue' | { readonly max: number };
 
 /** Several databases, or tenants, that are brought to head side by side. */
 export interface Fleet {

@@ -32,6 +32,8 @@ const floors = [
   'create-all',
   'traced-steps',
   'ensure probe commands backfills',
+  'databases',
+  'ensure-all',
   'index cli testing',
 ].map((floor) => floor.split(' '));
 
