@@ -32,7 +32,7 @@ const floors = [
   'create-all',
   'traced-steps',
   'ensure probe commands backfills',
-  'databases',
+  'databases sites',
   'ensure-all',
   'index cli testing',
 ].map((floor) => floor.split(' '));

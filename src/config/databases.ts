@@ -68,14 +68,24 @@ const planNames = Object.keys(defaults) as (keyof Plan)[];
 export function resolveDatabases(options: AllOptions): Databases {
   const problems: string[] = [];
   const plan = readPlan(options, problems);
-  const shared: Options = given(options, optionNames);
+  const shared = sharedOptions(options);
   const { mode } = configOf({ ...shared, connection: nowhere }, problems);
   refuseBare(entriesOf(options), mode, problems);
   if (problems.length > 0) throw invalid(problems);
-  const databases = options.databases.map(({ name, ...own }) =>
-    Object.freeze({ name, options: { ...shared, ...given(own, optionNames) } }),
-  );
-  return Object.freeze({ shared, databases: Object.freeze(databases), ...defaults, ...plan });
+  return Object.freeze({ shared, databases: databasesOf(options), ...defaults, ...plan });
+}
+
+/**
+ * Each of them as the options of a call of its own: what it says, and for the rest what stands beside the list. One that names no connection has one that
+ * throws EM_CONFIG_INVALID when it is asked: what the environment names is never taken for it.
+ */
+export function databasesOf(options: AllOptions): readonly Database[] {
+  const shared = sharedOptions(options);
+  const expand = ({ name, ...own }: DatabaseOptions): Database => {
+    const connection = isBare(own) ? { connection: () => Promise.reject(invalid([nameless(name)])) } : {};
+    return Object.freeze({ name, options: { ...shared, ...given(own, optionNames), ...connection } });
+  };
+  return Object.freeze(options.databases.map(expand));
 }
 
 /** What is wrong with such options by themselves, one problem a line; see {@link problemsOf}. */
@@ -83,6 +93,11 @@ export function problemsOfAll(options: unknown): readonly string[] {
   const problems: string[] = [];
   readPlan(options, problems);
   return [...problems, ...problemsOf(given(options, optionNames))];
+}
+
+/** What stands beside the list. */
+export function sharedOptions(options: AllOptions): Options {
+  return given(options, optionNames);
 }
 
 // An option that is undefined counts as not given.
@@ -129,11 +144,17 @@ function labelOf(entry: unknown, index: number): string {
 
 // What the environment names is one database: ten entries that took it would be ten times that one.
 function refuseBare(entries: readonly unknown[], mode: Mode, problems: string[]): void {
-  const isBare = (entry: unknown) =>
-    isObject(entry) && (entry['mode'] ?? mode) !== 'off' && entry['connection'] === undefined && entry['knex'] === undefined;
-  const bare = entries.flatMap((entry, index) => (isBare(entry) ? [labelOf(entry, index)] : []));
-  const expected = 'a connection, or knex, in each entry (DATABASE_URL is not taken for them)';
-  if (bare.length > 0) refuse({ path: 'databases', problems }, expected, `none in ${bare.join(', ')}`);
+  const bare = entries.filter((entry) => isObject(entry) && (entry['mode'] ?? mode) !== 'off' && isBare(entry));
+  const names = bare.map((entry) => labelOf(entry, entries.indexOf(entry)));
+  if (names.length > 0) problems.push(nameless(names.join(', ')));
+}
+
+function isBare({ connection, knex }: Options): boolean {
+  return connection === undefined && knex === undefined;
+}
+
+function nameless(names: string): string {
+  return `databases: expected a connection, or knex, in each entry (DATABASE_URL is not taken for them); got none in ${names}`;
 }
 
 function readEntry(entry: unknown, place: Place): void {

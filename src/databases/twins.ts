@@ -1,6 +1,7 @@
 import { quietCall, type Call } from '../call.js';
 import { resolveConfig, type Database } from '../config/index.js';
 import { MigrationError } from '../errors.js';
+import { inLanes } from '../fleet.js';
 import { readHistory, tablesOf } from '../history/index.js';
 import { connectAtOnce, openSession, type Session } from '../session/index.js';
 
@@ -38,11 +39,10 @@ function twinsLine(group: readonly Known[]): string {
 async function askAll(call: Call, databases: readonly Database[]): Promise<Known[]> {
   if (databases.length === 1) return [];
   const known: (Known | undefined)[] = [];
-  const waiting = databases.entries(); // one iterator for all lanes
-  const lane = async () => {
-    for (const [index, database] of waiting) known[index] = await askInTime(call, database);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, databases.length) }, lane));
+  await inLanes(databases, atOnce, async (database, index) => {
+    known[index] = await askInTime(call, database);
+    return 'go on';
+  });
   return known.filter((each) => each !== undefined);
 }
 
