@@ -52,7 +52,7 @@ describe('of several databases a problem is told with the name of its entry', ()
     [{ databases: [eu], canary: -1 }, ['canary: expected a whole number from 0; got -1']],
     [{ databases: [eu], canary: 'one' }, ['canary: expected a whole number from 0; got "one"']],
     [{ databases: [eu], onFailure: 'go' }, ['onFailure: expected "stop", "continue" or { max }; got "go"']],
-    [{ databases: [eu], onFailure: {} }, ['onFailure.max: expected a whole number from 0; got undefined']],
+    [{ databases: [eu], onFailure: {} }, ['onFailure.max: expected a whole number from 1; got undefined']],
     [{ databases: [eu], onFailure: { max: 1, min: 1 } }, ['onFailure.min: unknown option']],
   ])('%o', (options, problems) => {
     expect(problemsOf(options)).toEqual(problems);

@@ -5,7 +5,8 @@ import type { Cells } from './verb.js';
 /** The essentials of results, for one table of several. */
 
 export function outcomeCells({ status, from, to, applied, findings }: Outcome): Cells {
-  return { status, from: from ?? 'base', to: to ?? 'base', applied: applied.length, findings: countOf(findings) };
+  const moved = applied.length > 0 ? { from: from ?? 'base' } : {};
+  return { status, ...moved, to: to ?? 'base', applied: applied.length, findings: countOf(findings) };
 }
 
 export function currentCells({ revision, isHead, pendingCount }: Current): Cells {
@@ -16,7 +17,7 @@ export function statusCells({ inSync, revision, head, pending, findings }: Statu
   return {
     status: inSync ? 'in sync' : 'not in sync',
     at: revision ?? 'base',
-    head: head ?? 'base',
+    head: revision === head ? undefined : (head ?? 'base'),
     pending: pending.length,
     findings: countOf(findings),
   };

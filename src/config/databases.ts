@@ -180,7 +180,7 @@ const readers: { readonly [Name in keyof Plan]: Reader<Plan[Name]> } = {
     if (value === 'stop' || value === 'continue') return value;
     if (!isPlainObject(value)) return refuse(place, '"stop", "continue" or { max }', shown(value));
     refuseUnknownKeys(value, ['max'], place);
-    const max = wholeFrom0(value['max'], within(place, 'max'));
+    const max = wholeFrom1(value['max'], within(place, 'max'));
     return max === undefined ? undefined : { max };
   },
 };
