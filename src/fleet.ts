@@ -1,9 +1,7 @@
+import type { OnFailure } from './config/index.js';
 import { MigrationError, type Member } from './errors.js';
 import type { Finding } from './finding.js';
 import type { Outcome } from './outcome.js';
-
-/** When one of several has failed: begin no more, go on with the others, or go on until more than `max` have failed. */
-export type OnFailure = 'stop' | 'continue' | { readonly max: number };
 
 /** Several databases, or tenants, that are brought to head side by side. */
 export interface Fleet {
@@ -41,17 +39,30 @@ async function runSome(
   members: Map<string, Member>,
 ): Promise<void> {
   const limit = onFailure === 'stop' ? 0 : onFailure === 'continue' ? Infinity : onFailure.max;
-  const waiting = names.values(); // one iterator for all lanes
   let failedCount = 0;
+  await inLanes(names, concurrency, async (name) => {
+    const member = await runOne(name, run);
+    members.set(name, member);
+    if (member.error) failedCount++;
+    return failedCount > limit || stop.aborted ? 'begin no more' : 'go on';
+  });
+}
+
+/** Works on all of a list, at most `width` of it at once, begun in its order, until one says to begin no more. The first that throws is thrown on. */
+export async function inLanes<Item>(
+  items: readonly Item[],
+  width: number,
+  work: (item: Item, index: number) => Promise<'go on' | 'begin no more'>,
+): Promise<void> {
+  const waiting = items.entries(); // one iterator for all lanes
+  let isOver = false;
   const lane = async () => {
-    for (const name of waiting) {
-      const member = await runOne(name, run);
-      members.set(name, member);
-      if (member.error) failedCount++;
-      if (failedCount > limit || stop.aborted) return;
+    for (const [index, item] of waiting) {
+      if (isOver) return;
+      if ((await work(item, index)) === 'begin no more') isOver = true;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(concurrency, names.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
 }
 
 async function runOne(name: string, run: Fleet['run']): Promise<Member> {

@@ -54,6 +54,12 @@ export function createReport(config: Config, run: string): Report {
   };
 }
 
+/** A logger, for the options of a call within a call, that speaks through this report, with `fields` on each of its lines. */
+export function loggerThrough(report: Report, fields: Fields): Logger {
+  const tell = (severity: Severity) => (told: object, event: string) => report[severity](event, { ...told, ...fields });
+  return { debug: tell('debug'), info: tell('info'), warn: tell('warn'), error: tell('error') };
+}
+
 // What they throw, now or later, becomes a warning of the process.
 function observe(who: string, event: string, tell: () => unknown): void {
   const warn = (error: unknown) => process.emitWarning(`${who} threw at ${event}: ${messageOf(error)}`, 'EnsureMigratedWarning');

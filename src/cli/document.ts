@@ -1,6 +1,6 @@
 import { verbs } from './commands.js';
 import { commonFlags } from './program.js';
-import type { Verb } from './verb.js';
+import type { Sites, Verb } from './verb.js';
 
 const introduction = `# Commands
 
@@ -16,8 +16,20 @@ This page is written from the table in src/cli: \`UPDATE_DOCS=1 npx vitest run t
 export function renderCommands(): string {
   const list = verbs.map(({ name, summary }) => `| [${name}](#${name}) | ${summary} |`);
   const overview = ['| verb | |', '| --- | --- |', ...list].join('\n');
-  const common = `## Flags of every verb\n\n${flagsTable(commonFlags)}`;
+  const common = `## Flags of every verb\n\n${flagsTable(commonFlags)}\n\n${severalText()}`;
   return `${[introduction, overview, common, ...verbs.map(renderVerb)].join('\n\n')}\n`;
+}
+
+function severalText(): string {
+  const named = (kind: Sites) => verbs.filter(({ sites }) => kindOf(sites) === kind).map(({ name }) => name);
+  return `Where the configuration file has several histories, ${named('each').join(', ')} work on all of them, or on those that are chosen, and print one table, or a section for each; with
+\`--json\` a list in which each has its \`database\`, \`tenant\` or \`stream\`. A line that failed has the code of its error, and the whole error stands below. The exit code is 0 when all is well,
+else 78, or 75 where that is true of each that failed. ${named('files').join(' and ')} are about files, and need a choice only where those differ. All others are about one history, which must be chosen.`;
+}
+
+// Of what depends on a flag: as it is without.
+function kindOf(sites: Verb['sites']): Sites {
+  return typeof sites === 'function' ? sites({ flags: {} }) : (sites ?? 'one');
 }
 
 function renderVerb({ name, arguments: args, description, flags, examples }: Verb): string {

@@ -21,7 +21,7 @@ export function readLintFlags(options: Options, { args, flags }: Pick<Input, 'ar
   const from = flagText({ flags }, 'from');
   const rows = flagText({ flags }, 'smallTableRows');
   const given = { ...(from !== undefined && { from }), ...(rows !== undefined && { smallTableRows: Number(rows) }) };
-  const database = oneOf('database', ['ask', 'none'] as const, { flags });
+  const database = oneOf('catalog', ['ask', 'none'] as const, { flags });
   const released = oneOf('released', ['together', 'apart'] as const, { flags });
   return {
     format: oneOf('format', formats, { flags }) ?? 'text',

@@ -1,11 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import { createInterface } from 'node:readline/promises';
-import type { Options } from '../config/index.js';
-import { loadConfigFile } from '../config-file/index.js';
+import { loadConfigFile, type ConfigFile } from '../config-file/index.js';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { verbs } from './commands.js';
+import { errorFields } from './error-fields.js';
 import { tellProgress } from './progress.js';
 import { screenOf } from './screen.js';
+import { runOnSites } from './several.js';
 import { flagText, type Input, type Told, type Verb } from './verb.js';
 
 /** The streams of a process. */
@@ -23,6 +24,9 @@ export const commonFlags: Readonly<Record<string, string>> = {
   '--migrations <directory>': 'The migrations. Default: ./migrations.',
   '-c, --config <file>': 'The configuration file. Default: ensure-migrated.config.*, else a knexfile.',
   '--env <name>': 'The environment: the section of a knexfile, and the name that is recorded. Default: NODE_ENV.',
+  '--database <name>': 'Of several databases of the configuration file: this one, or those of a pattern such as "eu-*".',
+  '--tenant <name>': 'The same of tenants.',
+  '--stream <name>': 'The same of streams.',
   '--json': 'Print the result, or the error, as JSON.',
 };
 
@@ -80,8 +84,8 @@ async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): 
   const json = flags['json'] === true || flags['format'] === 'json';
   const asking = stdin.isTTY && !json ? askingOn(terminal) : { ask: undefined, askText: undefined };
   try {
-    const options = await optionsOf({ flags });
-    const told = await verb.run({ ...options, logger: false, onProgress: progress.onProgress }, { args, flags, ...asking });
+    const file = await loadFile({ flags });
+    const told = await runOnSites({ verb, file, input: { args, flags, ...asking }, onProgress: progress.onProgress });
     progress.end();
     stdout.write(`${json ? jsonOf(told) : told.text(screenOf(stdout))}\n`);
     return told.exitCode ?? 0;
@@ -94,13 +98,13 @@ async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): 
   }
 }
 
-async function optionsOf(input: Pick<Input, 'flags'>): Promise<Options> {
+async function loadFile(input: Pick<Input, 'flags'>): Promise<ConfigFile> {
   const given = (name: string) => flagText(input, name);
   refuseEmpty(input);
   const [connection, migrations, schema] = [given('connection'), given('migrations'), given('schema')?.split(',')];
   const flags = { ...(connection && { connection }), ...(migrations && { migrations }), ...(schema && { schema }) };
   const request = { directory: process.cwd(), file: given('config'), environment: given('env'), flags };
-  return (await loadConfigFile(request)).options;
+  return await loadConfigFile(request);
 }
 
 // `--connection "$PRODUCTION"` with a variable that is not set: passed over, it would mean another database.
@@ -123,10 +127,6 @@ function unusable({ message }: CommanderError): MigrationError {
 
 function printError(error: MigrationError, stdout: NodeJS.WriteStream): void {
   stdout.write(`${JSON.stringify({ error: errorFields(error) }, undefined, 2)}\n`);
-}
-
-function errorFields({ code, message, remedy, retryable, findings, outcome }: MigrationError) {
-  return { code, message, remedy, retryable, findings, outcome };
 }
 
 function askingOn(terminal: Terminal): Pick<Input, 'ask' | 'askText'> {

@@ -72,8 +72,16 @@ interface Sentence {
 
 type Moving = Parameters<typeof movingText>[0];
 
-// Events that say nothing to a person who waits are passed over.
+// Of several, each line says whose it is.
 function sentenceOf(event: ProgressEvent, how: 'bar' | 'plain'): Sentence | undefined {
+  const names = [event['database'], event['tenant'], event['stream']].filter((name) => typeof name === 'string');
+  const where = names.join(' ');
+  const told = sentenceOfOne(event, how);
+  return told && where !== '' ? { ...told, text: `${where}: ${told.text}` } : told;
+}
+
+// Events that say nothing to a person who waits are passed over.
+function sentenceOfOne(event: ProgressEvent, how: 'bar' | 'plain'): Sentence | undefined {
   const step = `${String(event['step'])}/${String(event['of'])} ${String(event['migration'])}`;
   const doing = (text: string): Sentence => ({ text, lasting: false });
   const done = (text: string): Sentence => ({ text, lasting: true });

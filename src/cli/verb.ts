@@ -1,4 +1,4 @@
-import type { Options } from '../config/index.js';
+import type { AllOptions, Options, ProgressEvent } from '../config/index.js';
 import type { Screen } from './screen.js';
 
 /** What a verb was given on the command line. */
@@ -24,16 +24,34 @@ export interface Verb {
   readonly flags?: Readonly<Record<string, string>>;
   /** Complete command lines. */
   readonly examples: readonly string[];
+  /** What it does where the configuration names several histories. Default `one`. */
+  readonly sites?: Sites | ((input: Pick<Input, 'flags'>) => Sites);
+  /** Whether it changes what it works on: then several are worked on one after the other, and none is begun after one that has failed. */
+  readonly writes?: true;
   readonly run: (options: Options, input: Input) => Promise<Told>;
+  /** In place of `run` on each, where whole databases are meant and no argument is given. */
+  readonly runAll?: (options: AllOptions, voice: Voice) => Promise<Told>;
 }
+
+/** `each` is worked on; it is about `one`, which must be chosen; about the `files` of one, which shards share; `none`: it asks no database. */
+export type Sites = 'each' | 'one' | 'files' | 'none';
+
+export interface Voice {
+  readonly onProgress: (event: ProgressEvent) => void;
+}
+
+/** A row of the table that tells of several, by the titles of its columns. A column in which nothing stands is left out. */
+export type Cells = Readonly<Record<string, string | number | undefined>>;
 
 /** What a verb's result comes to on the command line. */
 export interface Told {
   /** For --json, as it is. */
   readonly result: unknown;
   readonly text: (screen: Screen) => string;
+  /** What is essential of it, where several are told in one table; without it each has a section. */
+  readonly rows?: readonly Cells[];
   /** Default 0. */
-  readonly exitCode?: 0 | 78;
+  readonly exitCode?: 0 | 75 | 78;
 }
 
 /** The value of a flag that takes one, when it was given. */

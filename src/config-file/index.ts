@@ -1,12 +1,21 @@
 /** The configuration of a project in a file, for the command line and the vitest setup. `ensureMigrated()` reads no file. */
 import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { isObject, kindOf, knexClientOf, problemsOf, type Options } from '../config/index.js';
+import {
+  isObject,
+  kindOf,
+  knexClientOf,
+  problemsOf,
+  problemsOfAll,
+  sharedOptions,
+  type AllOptions,
+  type Options,
+} from '../config/index.js';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { importFile } from '../import-file.js';
 import { optionsOfKnexfile } from './knexfile.js';
-import { layOver } from './layers.js';
-import { anchorMigrations, anchorSchema } from './paths.js';
+import { layOver, layOverAll } from './layers.js';
+import { anchorAll, anchorGiven, anchorMigrations } from './paths.js';
 
 export { withConnection } from './knexfile.js';
 
@@ -26,6 +35,8 @@ export interface ConfigFile {
   readonly file: string | undefined;
   /** The flags over what the environment leaves of the file. A verb resolves them to flags, environment, file, defaults, in that order. */
   readonly options: Options;
+  /** The same of a file with `databases`: then `options` are what they share, and name no database. */
+  readonly several: AllOptions | undefined;
 }
 
 /** Of a configuration file, in the order in which one is looked for. */
@@ -50,24 +61,38 @@ export function isKnexfile(file: string): boolean {
 export async function loadConfigFile({ directory, file: named, environment, ...request }: ConfigRequest): Promise<ConfigFile> {
   const flags = { ...(environment !== undefined && { environment }), ...request.flags };
   const file = named === undefined ? findConfigFile(directory) : resolve(directory, named);
-  if (file === undefined) return Object.freeze({ file, options: flags });
-  const options = await naming(file, async () => {
+  if (file === undefined) return Object.freeze({ file, options: flags, several: undefined });
+  return await naming(file, async () => {
     const own = await loadOptions(file, environment);
-    const { beneath, all } = await layOver(own, flags);
-    const problems = problemsOf(beneath);
-    if (problems.length > 0) throw new Error(['its options are not valid:', ...problems].join('\n  '));
-    return all;
+    if (!isSeveral(own)) return Object.freeze({ file, options: await optionsOf(own, flags), several: undefined });
+    refuseProblems(problemsOfAll(own));
+    const several = layOverAll(own, flags);
+    return Object.freeze({ file, options: sharedOptions(several), several });
   });
-  return Object.freeze({ file, options });
 }
 
-async function loadOptions(file: string, environment: string | undefined): Promise<Options> {
+function isSeveral(own: Options | AllOptions): own is AllOptions {
+  return 'databases' in own && (own.databases as unknown) !== undefined;
+}
+
+async function optionsOf(own: Options, flags: Options): Promise<Options> {
+  const { beneath, all } = await layOver(own, flags);
+  refuseProblems(problemsOf(beneath));
+  return all;
+}
+
+function refuseProblems(problems: readonly string[]): void {
+  if (problems.length > 0) throw new Error(['its options are not valid:', ...problems].join('\n  '));
+}
+
+async function loadOptions(file: string, environment: string | undefined): Promise<Options | AllOptions> {
   const value = await valueOf(await importFile(file));
   if (!isObject(value)) throw new Error(`it should export an object of options, or a function that gives one; it exports ${kindOf(value)}`);
   const directory = dirname(file);
   if (isKnexfile(file)) return await optionsOfKnexfile(value, { directory, environment });
-  const [migrations, schema] = [anchorMigrations(value, directory), anchorSchema(value, directory)];
-  return { ...value, ...(migrations !== undefined && { migrations }), ...(schema !== undefined && { schema }) };
+  if (Array.isArray(value['databases'])) return anchorAll(value, directory);
+  const migrations = anchorMigrations(value, directory);
+  return { ...anchorGiven(value, directory), ...(migrations !== undefined && { migrations }) };
 }
 
 // The default export; two defaults deep, since a TypeScript default export that was compiled to CommonJS is imported as `default.default`.

@@ -1,4 +1,5 @@
-import { isObject, variableOf, type Options } from '../config/index.js';
+import { isObject, variableOf, type AllOptions, type DatabaseOptions, type Options } from '../config/index.js';
+import { MigrationError } from '../errors.js';
 import { withConnection } from './knexfile.js';
 
 interface Layers {
@@ -15,25 +16,49 @@ type Migrations = Options['migrations'];
  * here. A connection from above goes into the file's knex: all else of that instance stays.
  */
 export async function layOver(file: Options, flags: Options): Promise<Layers> {
-  const { connection, migrations, schema, ...given } = pick(flags, (name) => flags[name] !== undefined);
-  const left = pick(file, (name) => merged.has(name) || (flags[name] === undefined && variableOf(name) === undefined));
+  const { connection, ...others } = flags;
+  const left = leftOf(file, flags, merged);
   const isElsewhere = connection !== undefined || variableOf('connection') !== undefined;
   const beneath = left.knex && isElsewhere ? { ...left, knex: await withConnection(left.knex, connection) } : left;
-  const all = {
-    ...beneath,
-    ...given,
-    ...(connection !== undefined && beneath.knex === undefined && { connection }),
-    ...(migrations !== undefined && { migrations: overMigrations(beneath.migrations, migrations) }),
-    ...(schema !== undefined && { schema: overSchema(beneath.schema, schema) }),
-  };
-  return { beneath, all };
+  return { beneath, all: { ...over(beneath, others), ...(connection !== undefined && beneath.knex === undefined && { connection }) } };
+}
+
+/** The same with a file of several databases: their connections are theirs, whatever the environment names. Throws EM_CONFIG_INVALID for a connection among the flags. */
+export function layOverAll(file: AllOptions, flags: Options): AllOptions {
+  if (flags.connection !== undefined) throw severalDatabases();
+  const databases = file.databases.map((entry) => over(leftOf(entry, flags, placed), mergedOf(entry, flags)));
+  return { ...over(leftOf(file, flags, placed), flags), databases };
+}
+
+// What an entry does not say comes from beside the list, where the flags are.
+function mergedOf(entry: DatabaseOptions, { migrations, schema }: Options): Options {
+  return { migrations: entry.migrations && migrations, schema: entry.schema && schema };
+}
+
+function severalDatabases(): MigrationError {
+  return new MigrationError('EM_CONFIG_INVALID', '--connection names one database, and the configuration file has several', {
+    remedy: 'Choose of them with --database, or name another file with --config. Nothing was changed.',
+  });
 }
 
 // Key by key.
-const merged: ReadonlySet<keyof Options> = new Set(['migrations', 'schema']);
+const merged: ReadonlySet<string> = new Set(['migrations', 'schema']);
+const placed: ReadonlySet<string> = new Set([...merged, 'connection', 'directConnection']);
 
-function pick(options: Options, isWanted: (name: keyof Options) => boolean): Options {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => isWanted(name as keyof Options)));
+// What neither a flag nor the environment gives.
+function leftOf<Given extends Options>(file: Given, flags: Options, kept: ReadonlySet<string>): Given {
+  const isLeft = (name: string) => kept.has(name) || (flags[name as keyof Options] === undefined && variableOf(name) === undefined);
+  return Object.fromEntries(Object.entries(file).filter(([name]) => isLeft(name))) as Given;
+}
+
+function over<Given extends Options>(beneath: Given, flags: Options): Given {
+  const { migrations, schema, ...given } = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as Options;
+  return {
+    ...beneath,
+    ...given,
+    ...(migrations !== undefined && { migrations: overMigrations(beneath.migrations, migrations) }),
+    ...(schema !== undefined && { schema: overSchema(beneath.schema, schema) }),
+  };
 }
 
 const sources = ['directory', 'modules', 'migrationSource'];

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { isObject, type Options } from '../config/index.js';
+import { isObject, type AllOptions, type DatabaseOptions, type Options } from '../config/index.js';
 
 const sources = ['directory', 'modules', 'migrationSource'];
 
@@ -17,6 +17,27 @@ export function anchorMigrations({ migrations, knex }: Options, base: string): O
     ...(typeof migrations['stub'] === 'string' && { stub: resolve(base, migrations['stub']) }),
     ...(!isPlaced && knex === undefined && { directory: resolve(base, 'migrations') }),
   } as Options['migrations'];
+}
+
+/** Such options of several databases. The default directory is that of each entry that has no other, and no knex of its own. */
+export function anchorAll(all: Record<string, unknown>, base: string): AllOptions {
+  const isShared = all['migrations'] !== undefined;
+  const entries = (all['databases'] as unknown[]).map((entry) => (isObject(entry) ? anchorEntry(entry, base, isShared) : entry));
+  return { ...anchorGiven(all, base), databases: entries as DatabaseOptions[] };
+}
+
+function anchorEntry(entry: Record<string, unknown>, base: string, isShared: boolean): object {
+  const migrations = isShared ? undefined : anchorMigrations(entry, base);
+  return { ...anchorGiven(entry, base), ...(migrations !== undefined && { migrations }) };
+}
+
+/** The same options with the paths that they give made absolute. */
+export function anchorGiven(options: Record<string, unknown>, base: string): Options {
+  return {
+    ...options,
+    ...(options['migrations'] !== undefined && { migrations: anchorMigrations(options, base) }),
+    ...(options['schema'] !== undefined && { schema: anchorSchema(options, base) }),
+  };
 }
 
 /** The option `schema` of a file with its relative paths made absolute from the file's directory. */

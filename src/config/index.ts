@@ -1,5 +1,15 @@
 export { readBackup, type BackupDirectory, type BackupSettings } from './backup.js';
 export { knexClientOf, type Connect, type ConnectionInput, type PgConfig } from './connection.js';
+export {
+  databasesOf,
+  problemsOfAll,
+  resolveDatabases,
+  sharedOptions,
+  type AllOptions,
+  type Database,
+  type DatabaseOptions,
+} from './databases.js';
+export type { Databases, OnFailure } from './databases.js';
 export { nodeEnvironment, variableOf } from './environment.js';
 export { extraCertificatesFile, inheritedVariables, searchedDirectories } from './inherited.js';
 export { lintRuleTable, type LintRule } from './lint-rules.js';

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import type { Finding } from '../finding.js';
 import type { BackupSettings } from './backup.js';
 import type { ConnectionInput } from './connection.js';
+import type { AllOptions } from './databases.js';
 import type { MigrationsInput } from './migrations.js';
 import type { ReplicaInput } from './replicas.js';
 import type { RulesInput } from './rules.js';
@@ -121,6 +122,8 @@ export interface Options {
 }
 
 /** Gives the options back as they are: for the types, in an ensure-migrated.config file. */
-export function defineConfig(options: Options): Options {
+export function defineConfig(options: Options): Options;
+export function defineConfig(options: AllOptions): AllOptions;
+export function defineConfig(options: Options | AllOptions): Options | AllOptions {
   return options;
 }

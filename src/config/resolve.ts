@@ -50,17 +50,22 @@ export interface Config {
  */
 export function resolveConfig(options: Options = {}): Config {
   const problems: string[] = [];
+  const config = configOf(options, problems);
+  if (problems.length > 0) throw invalid(problems);
+  return Object.freeze(config);
+}
+
+/** The same, with the problems written down: where there are any, values are missing. */
+export function configOf(options: Options, problems: string[]): Config {
   const asked = readOptions(options, problems);
   const migrations = migrationsOf(asked, problems);
-  const config: Config = {
+  return {
     ...asked,
     connection: connectionOf(options, asked, problems),
     migrations,
     rules: rulesOf(options, asked, migrations),
     application: applicationOf(asked),
   };
-  if (problems.length > 0) throw invalid(problems);
-  return Object.freeze(config);
 }
 
 /**
@@ -79,7 +84,8 @@ export function problemsOf(options: unknown): readonly string[] {
   return problems;
 }
 
-function invalid(problems: readonly string[]): MigrationError {
+/** All problems with options in one error. */
+export function invalid(problems: readonly string[]): MigrationError {
   return new MigrationError('EM_CONFIG_INVALID', ['the options are not valid:', ...problems].join('\n  '));
 }
 
@@ -106,7 +112,8 @@ type AlwaysThere =
 /** The options by themselves, each by its row. Where a problem was written down a value is missing, whatever the type says. */
 type Asked = { readonly [Name in keyof Options]-?: Given<Name> | (Name extends AlwaysThere ? never : undefined) };
 
-const optionNames = Object.keys(optionTable) as (keyof Options)[];
+/** Of every option. */
+export const optionNames = Object.keys(optionTable) as (keyof Options)[];
 
 function readOptions(options: Options, problems: string[]): Asked {
   if (!isObject(options))
@@ -124,8 +131,8 @@ function readOption(name: keyof Options, options: Options, problems: string[]): 
   return row.default === undefined ? undefined : row.read(row.default, { path: name, problems });
 }
 
-// Whoever writes `{ directory }` at the top is told where it belongs.
-function suggestible(): string[] {
+/** Names that an unknown one may have meant. Whoever writes `{ directory }` at the top is told where it belongs. */
+export function suggestible(): string[] {
   const under = (name: string, keys: object) => Object.keys(keys).map((key) => `${name}.${key}`);
   return [
     ...optionNames,

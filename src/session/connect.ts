@@ -43,6 +43,11 @@ export async function connect(call: Call, source: () => Promise<PgConfig>, role:
   }
 }
 
+/** In place of {@link connect}, for a question that can do without an answer: one attempt. Throws what pg throws. */
+export async function connectAtOnce(call: Call, source: () => Promise<PgConfig>, role: string): Promise<pg.Client> {
+  return await connectOnce(await source(), applicationName(call, role), call.stop);
+}
+
 /** One attempt; throws what pg throws. */
 export async function connectOnce(config: PgConfig, application: string, stop?: AbortSignal): Promise<pg.Client> {
   stop?.throwIfAborted(); // the credentials may have taken their time

@@ -14,7 +14,7 @@ import type { Hear, StepConnection } from './step-connection.js';
 import { keepVigil } from './vigil.js';
 import { Wire, type Answer, type Message } from './wire.js';
 
-export { isRetryable } from './connect.js';
+export { connectAtOnce, isRetryable } from './connect.js';
 export { afterSilence } from './lease.js';
 export { guarded, type GuardedQuery } from './guarded.js';
 export { atDatabase, readLogin, type Login } from './login.js';
@@ -219,9 +219,9 @@ export class Session implements AsyncDisposable {
 }
 
 /** Opens one connection; see {@link connect} for its retries. `direct` uses `directConnection`, which goes around a pooler. */
-export async function openSession(call: Call, which: 'connection' | 'directConnection' = 'connection'): Promise<Session> {
+export async function openSession(call: Call, which: 'connection' | 'directConnection' = 'connection', reach = connect): Promise<Session> {
   const source = (which === 'directConnection' && call.config.directConnection) || call.config.connection;
-  const client = await connect(call, source, '');
+  const client = await reach(call, source, '');
   const wire = new Wire(client);
   try {
     const session = new Session(call, wire, await userSettings(wire, call.config.knex));

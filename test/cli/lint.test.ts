@@ -64,7 +64,7 @@ test('in a checkout of a workflow, paths count from its root', async () => {
 describe('the flags', () => {
   test('narrow what is judged, and say how; 0 where nothing is an error', async () => {
     const directory = path.join(await makeDirectory(project), 'db/migrations');
-    const given = ['lint', '--database', 'none', '--migrations', directory];
+    const given = ['lint', '--catalog', 'none', '--migrations', directory];
     const one = await run([...given, '01_orders.sql', '--json']);
     expect(one.code).toBe(0);
     expect(JSON.parse(one.stdout)).toMatchObject({ ok: true, released: 'apart', migrations: [{ name: '01_orders.sql' }] });
@@ -81,11 +81,11 @@ describe('the flags', () => {
 
   test.each([
     ['--format', 'xml'],
-    ['--database', 'maybe'],
+    ['--catalog', 'maybe'],
     ['--released', 'never'],
     ['--small-table-rows', 'few'],
   ])('%s %s is refused', async (flag, word) => {
-    const { code, stdout, stderr } = await run(['lint', '--database', 'none', flag, word]);
+    const { code, stdout, stderr } = await run(['lint', '--catalog', 'none', flag, word]);
     expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
     expect(stderr).toMatch(/^EM_CONFIG_INVALID: /);
   });

@@ -14,6 +14,7 @@ export const foretelling: readonly Verb[] = [
     description:
       'Shows each pending migration up to the target with the statements that it would send, and what is found of code and database. Changes nothing and takes no lock: the code of the migrations is run against a connection that only records, and what they read is answered from the database. What that cannot know is marked as approximate or opaque, with the reason. With --trace they are run, after those that are applied, in a scratch database beside this one that is dropped afterwards, and each statement is shown with what it locked, rewrote, scanned and built there.',
     flags: { '--trace': 'Run it in a scratch copy of the schema, which needs CREATEDB, and tell what each statement does.' },
+    sites: 'each',
     examples: ['ensure-migrated plan', 'ensure-migrated plan +1', 'ensure-migrated plan --trace', 'ensure-migrated plan --json'],
     run: async (options, { args: [target], flags: { trace } }) => {
       const result = await plan(options, { trace: trace === true, ...(target !== undefined && { target: readTarget(target) }) });
@@ -28,7 +29,7 @@ export const foretelling: readonly Verb[] = [
       'Tells what is dangerous about migrations, and which of them older releases cannot live with: see docs/lint.md. Takes names of migrations, or the paths of changed files. With a database it judges what is pending against its catalog (of the files: applied ones too, each by itself); without one all migrations, by their text alone, and says what it could not judge. Changes nothing. Exit code 78 when there is a finding of level error.',
     flags: {
       '--format <format>': 'text, json, sarif (2.1.0), or github (annotations of a workflow). Default: text.',
-      '--database <which>': 'ask, or none: connect to nothing. Default: ask where a connection is given.',
+      '--catalog <which>': 'ask, or none: connect to nothing. Default: ask where a connection is given.',
       '--released <how>':
         'together: one boot runs all of them; apart: each may be released alone. Default: together with a database, apart without.',
       '--from <revision>': 'Migrations before this one are not judged. Default: lint.from.',
@@ -36,10 +37,11 @@ export const foretelling: readonly Verb[] = [
         'Tables of fewer rows are spared; 0 where the database is a copy without rows. Default: lint.smallTableRows.',
       '--trace': 'Run what is pending in a scratch copy of the schema, which needs CREATEDB, and hold what was foreseen against it.',
     },
+    sites: ({ flags }) => (flags['format'] === 'sarif' ? 'one' : 'each'), // a report of SARIF is one document
     examples: [
       'ensure-migrated lint',
       'ensure-migrated lint migrations/0007_orders.js migrations/0008_notes.sql',
-      'ensure-migrated lint --database none --from 0007_orders --format sarif > lint.sarif',
+      'ensure-migrated lint --catalog none --from 0007_orders --format sarif > lint.sarif',
       'ensure-migrated lint --small-table-rows 0 --trace --format github',
     ],
     run: async (options, input) => {

@@ -1,5 +1,6 @@
 import { current, history, preflight, status } from '../../commands/index.js';
 import { currentText, historyText, preflightText, statusText } from '../text.js';
+import { currentCells, historyCells, preflightCells, statusCells } from '../cells.js';
 import type { Input, Verb } from '../verb.js';
 
 /** The verbs that only look. */
@@ -9,10 +10,11 @@ export const looking: readonly Verb[] = [
     summary: "Show the database's revision.",
     description: 'Shows the newest applied migration, and (head) when it is the newest of the code.',
     flags: { '--wait': 'Return once the database is at head: for init containers and scripts.' },
+    sites: 'each',
     examples: ['ensure-migrated current', 'ensure-migrated current --wait'],
     run: async (options, { flags }) => {
       const result = await current(options, { wait: flags['wait'] === true });
-      return { result, text: () => currentText(result) };
+      return { result, text: () => currentText(result), rows: [currentCells(result)] };
     },
   },
   {
@@ -22,10 +24,12 @@ export const looking: readonly Verb[] = [
     description:
       'Lists what was applied, in the order in which it ran, and what is pending. A range is from:to; either side may be left out. --verbose adds who applied it, from where, and whether the file is still the same.',
     flags: { '-v, --verbose': 'Tell also who applied it, and how.' },
+    sites: 'each',
     examples: ['ensure-migrated history', 'ensure-migrated history --verbose', 'ensure-migrated history patient_email:'],
     run: async (options, { args: [range], flags }) => {
       const result = await history(options, rangeOf(range));
-      return { result, text: (screen) => historyText(result, screen, flags['verbose'] === true ? 'verbose' : 'short') };
+      const detail = flags['verbose'] === true ? 'verbose' : 'short';
+      return { result, text: (screen) => historyText(result, screen, detail), rows: historyCells(result, detail) };
     },
   },
   {
@@ -33,10 +37,11 @@ export const looking: readonly Verb[] = [
     summary: 'Tell whether code and database match.',
     description:
       'Compares code and database, names what does not match, and for each finding the one command that mends it. Exit code 0 in sync, 78 not.',
+    sites: 'each',
     examples: ['ensure-migrated status', 'ensure-migrated status --json'],
     run: async (options) => {
       const result = await status(options);
-      return { result, text: (screen) => statusText(result, screen), exitCode: result.inSync ? 0 : 78 };
+      return { result, text: (screen) => statusText(result, screen), rows: [statusCells(result)], exitCode: result.inSync ? 0 : 78 };
     },
   },
   {
@@ -44,10 +49,11 @@ export const looking: readonly Verb[] = [
     summary: 'Ask all that a boot would ask before its first change.',
     description:
       'Before a release, and in CI: loads what is pending, plans it, asks all checks and compares, and tells everything together that a boot would refuse or remark. Takes no lock, waits for none, writes nothing. Exit code 78 when a boot would refuse.',
+    sites: 'each',
     examples: ['ensure-migrated preflight', 'ensure-migrated preflight --json'],
     run: async (options) => {
       const result = await preflight(options);
-      return { result, text: (screen) => preflightText(result, screen), exitCode: result.ok ? 0 : 78 };
+      return { result, text: (screen) => preflightText(result, screen), rows: [preflightCells(result)], exitCode: result.ok ? 0 : 78 };
     },
   },
 ];

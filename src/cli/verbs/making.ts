@@ -15,6 +15,7 @@ export const making: readonly Verb[] = [
     flags: {
       '--extension <extension>': 'Of the files: js, mjs, cjs, ts, mts, cts, or sql for the migration alone. Default: as the project is.',
     },
+    sites: 'none',
     examples: ['ensure-migrated init', 'ensure-migrated init --extension sql'],
     run: async (options, input) => {
       const result = await init(options, { extension: flagText(input, 'extension') });
@@ -37,6 +38,7 @@ export const making: readonly Verb[] = [
       '--directory <directory>': 'One of the directories of the migrations. Default: the last.',
       '--stub <file>': 'The template to fill in. Default: migrations.stub.',
     },
+    sites: 'files',
     examples: [
       'ensure-migrated revision "add patient email"',
       'ensure-migrated revision --autogenerate "add patient risk score" --schema schema.ts',
@@ -61,6 +63,7 @@ export const making: readonly Verb[] = [
       '--remove': 'Remove the old files. Default: they stay until every database has them all.',
       '--embedded': 'Ask no server.',
     },
+    sites: 'files',
     examples: ['ensure-migrated squash --to 0050_add_email', 'ensure-migrated squash --to 0050_add_email --rows keep --remove'],
     run: async (options, input) => {
       const { remove, embedded } = input.flags;

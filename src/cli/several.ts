@@ -1,0 +1,86 @@
+import type { AllOptions, Options, ProgressEvent } from '../config/index.js';
+import type { ConfigFile } from '../config-file/index.js';
+import { isMigrationError, type MigrationError } from '../errors.js';
+import { inLanes } from '../fleet.js';
+import { onlySite, sitesOf, type Selection, type Site, type Where } from '../sites.js';
+import { toldOfSites, type SiteTold } from './sites-text.js';
+import { flagText, type Input, type Told, type Verb } from './verb.js';
+
+/** A verb, and what it is to work on. */
+export interface SitesRequest {
+  readonly verb: Verb;
+  readonly file: ConfigFile;
+  readonly input: Input;
+  readonly onProgress: (event: ProgressEvent) => void;
+}
+
+const defaultWidth = 4;
+
+/**
+ * Runs a verb on each history that the configuration names and the flags choose. On one it is told as ever; on several in one table, or a section for each, and
+ * one that fails does not hide the others.
+ */
+export async function runOnSites({ verb, file, input, onProgress }: SitesRequest): Promise<Told> {
+  const kind = typeof verb.sites === 'function' ? verb.sites(input) : (verb.sites ?? 'one');
+  const optionsOf = (site: Site): Options => ({
+    ...site.options,
+    logger: false,
+    onProgress: (event) => onProgress({ ...event, ...whereOf(site) }),
+  });
+  if (kind === 'none') return await verb.run({ ...file.options, logger: false, onProgress }, input);
+  const all = sitesOf(file.several ?? file.options, selectionOf(input));
+  const sites = kind === 'files' ? unlike(all) : all;
+  const [first] = sites;
+  if (kind !== 'each' || (first && sites.length === 1)) return await verb.run(optionsOf(onlySite(sites, verb.name)), input);
+  if (verb.runAll && file.several && isWhole(input)) return await verb.runAll(chosenOf(file.several, sites), { onProgress });
+  return toldOfSites(await runOnEach(verb, { sites, optionsOf, input, width: file.several?.concurrency ?? defaultWidth }));
+}
+
+function selectionOf(input: Pick<Input, 'flags'>): Selection {
+  return { database: flagText(input, 'database'), tenant: flagText(input, 'tenant'), stream: flagText(input, 'stream') };
+}
+
+function whereOf({ options: _, ...where }: Site): Where {
+  return where;
+}
+
+// Shards have the same files: what is about files alone is about all of them.
+function unlike(sites: readonly Site[]): readonly Site[] {
+  return sites.filter(({ options }, index) => sites.findIndex((other) => other.options.migrations === options.migrations) === index);
+}
+
+// Nothing of a database is left out, and head is the target: that is what a boot does.
+function isWhole({ args, flags }: Input): boolean {
+  return args.length === 0 && flags['tenant'] === undefined && flags['stream'] === undefined;
+}
+
+function chosenOf(several: AllOptions, sites: readonly Site[]): AllOptions {
+  const names = new Set(sites.map(({ database }) => database));
+  return { ...several, databases: several.databases.filter(({ name }) => names.has(name)) };
+}
+
+interface EachRequest {
+  readonly sites: readonly Site[];
+  readonly optionsOf: (site: Site) => Options;
+  readonly input: Input;
+  readonly width: number;
+}
+
+async function runOnEach(verb: Verb, { sites, optionsOf, input, width }: EachRequest): Promise<SiteTold[]> {
+  const told: SiteTold[] = sites.map((site) => ({ where: whereOf(site) }));
+  await inLanes(sites, verb.writes ? 1 : width, async (site, index) => {
+    const result = await runOne(verb, optionsOf(site), input);
+    told[index] = { where: whereOf(site), ...result };
+    return result.error && (verb.writes || result.error.code === 'EM_ABORTED') ? 'begin no more' : 'go on';
+  });
+  return told;
+}
+
+async function runOne(verb: Verb, options: Options, input: Input): Promise<{ told?: Told; error?: MigrationError }> {
+  try {
+    return { told: await verb.run(options, input) };
+  } catch (error) {
+    if (!isMigrationError(error)) throw error;
+    return { error };
+  }
+}

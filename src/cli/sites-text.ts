@@ -1,0 +1,76 @@
+import type { MigrationError } from '../errors.js';
+import { whereText, type Where } from '../sites.js';
+import { errorFields } from './error-fields.js';
+import type { Screen } from './screen.js';
+import { renderTable, type Column } from './table.js';
+import type { Cells, Told } from './verb.js';
+
+/** What a verb came to in one of several places; neither where it was not begun. */
+export interface SiteTold {
+  readonly where: Where;
+  readonly told?: Told;
+  readonly error?: MigrationError;
+}
+
+const kinds = ['database', 'tenant', 'stream'] as const;
+
+/** What a verb came to in several places: one table, or a section for each where its result is no row. */
+export function toldOfSites(sites: readonly SiteTold[]): Told {
+  const isTable = sites.every(({ told }) => told === undefined || told.rows !== undefined);
+  return {
+    result: sites.flatMap(jsonOf),
+    text: (screen) => (isTable ? tableText(sites, screen) : sites.map((site) => sectionText(site, screen)).join('\n\n')),
+    exitCode: worstOf(sites),
+  };
+}
+
+function jsonOf({ where, told, error }: SiteTold): object[] {
+  if (error) return [{ ...where, error: errorFields(error) }];
+  if (!told) return [{ ...where, status: 'not-begun' }];
+  return [told.result].flat().map((each: unknown) => ({ ...where, ...(each as object) }));
+}
+
+function worstOf(sites: readonly SiteTold[]): 0 | 75 | 78 {
+  const codes = sites.map(({ told, error }) => error?.exitCode ?? told?.exitCode ?? 0);
+  return codes.some((code) => code !== 0 && code !== 75) ? 78 : codes.includes(75) ? 75 : 0;
+}
+
+function sectionText(site: SiteTold, screen: Screen): string {
+  const title = screen.style('bold', whereText(site.where));
+  return `${title}\n${site.told ? site.told.text(screen) : failureText(site, screen)}`;
+}
+
+function failureText({ error }: SiteTold, { style }: Screen): string {
+  return error ? `${style('red', error.code)}: ${error.message}` : 'Not begun.';
+}
+
+interface Row {
+  readonly where: Where;
+  readonly cells: Cells;
+}
+
+function tableText(sites: readonly SiteTold[], screen: Screen): string {
+  const rows = sites.flatMap(rowsOf);
+  const titles = [...new Set(rows.flatMap(({ cells }) => Object.keys(cells)))];
+  const failed = sites.filter(({ error }) => error !== undefined);
+  const details = failed.map((site) => `\n${whereText(site.where)}: ${failureText(site, screen)}`);
+  return [renderTable(rows, [...whereColumns(rows), ...titles.map((title) => cellColumn(title, rows))], screen.columns), ...details].join(
+    '\n',
+  );
+}
+
+function rowsOf({ where, told, error }: SiteTold): Row[] {
+  if (told?.rows) return told.rows.map((cells) => ({ where, cells }));
+  return [{ where, cells: error ? { status: 'failed', error: error.code } : { status: 'not begun' } }];
+}
+
+// A name that all have says nothing.
+function whereColumns(rows: readonly Row[]): Column<Row>[] {
+  const differing = kinds.filter((kind) => new Set(rows.map(({ where }) => where[kind])).size > 1);
+  return differing.map((kind) => ({ title: kind, text: ({ where }) => where[kind] ?? '' }));
+}
+
+function cellColumn(title: string, rows: readonly Row[]): Column<Row> {
+  const isNumber = rows.some(({ cells }) => typeof cells[title] === 'number');
+  return { title, text: ({ cells }) => String(cells[title] ?? ''), ...(isNumber && { align: 'right' as const }) };
+}

@@ -1,0 +1,85 @@
+import { databasesOf, type AllOptions, type Options } from './config/index.js';
+import { MigrationError } from './errors.js';
+
+/** Where a history is, by the names that the options give. */
+export interface Where {
+  readonly database?: string;
+  readonly tenant?: string;
+  readonly stream?: string;
+}
+
+/** One history of those that the options name, as the options of a call of its own. */
+export interface Site extends Where {
+  readonly options: Options;
+}
+
+/** Which of them are meant: a name, or a pattern in which `*` stands for any letters. */
+export interface Selection {
+  readonly database?: string | undefined;
+  readonly tenant?: string | undefined;
+  readonly stream?: string | undefined;
+}
+
+/**
+ * Every history that the options name and the selection means, in the order in which they are brought to head; one without a name where there is nothing to choose
+ * from. Throws EM_CONFIG_INVALID, with the names that there are, for a selection that means none.
+ */
+export function sitesOf(options: Options | AllOptions, selection: Selection): readonly Site[] {
+  const databases: Site[] = isSeveral(options)
+    ? databasesOf(options).map(({ name, options: own }) => ({ database: name, options: own }))
+    : [{ options }];
+  const chosen = choose('database', databases, selection);
+  return choose('stream', choose('tenant', chosen, selection), selection);
+}
+
+function isSeveral(options: Options | AllOptions): options is AllOptions {
+  return 'databases' in options;
+}
+
+function choose(kind: keyof Where, sites: readonly Site[], { [kind]: pattern }: Selection): readonly Site[] {
+  if (pattern === undefined) return sites;
+  const isMeant = matcherOf(pattern);
+  const chosen = sites.filter(({ [kind]: name }) => name !== undefined && isMeant(name));
+  if (chosen.length > 0) return chosen;
+  const names = [...new Set(sites.flatMap(({ [kind]: name }) => name ?? []))];
+  const there = names.length === 0 ? `the options name no ${kind}s` : `there are ${listed(names)}`;
+  throw new MigrationError('EM_CONFIG_INVALID', `no ${kind} is called "${pattern}": ${there}`, {
+    remedy: `Give the name of one, or a pattern such as "eu-*". Nothing was changed.`,
+  });
+}
+
+function matcherOf(pattern: string): (name: string) => boolean {
+  const parts = pattern.split('*').map((part) => part.replaceAll(/[\\^$.|?+()[\]{}]/g, '\\$&'));
+  const expression = new RegExp(`^${parts.join('.*')}$`, 's');
+  return (name) => expression.test(name);
+}
+
+const atMost = 20;
+
+// Of thousands of tenants the first say enough.
+function listed(names: readonly string[]): string {
+  const more = names.length > atMost ? ` and ${names.length - atMost} more` : '';
+  return `${names.slice(0, atMost).join(', ')}${more}`;
+}
+
+/** For people: `database eu, tenant acme`. */
+export function whereText({ database, tenant, stream }: Where): string {
+  const parts = { database, tenant, stream };
+  return Object.entries(parts)
+    .flatMap(([kind, name]) => (name === undefined ? [] : [`${kind} ${name}`]))
+    .join(', ');
+}
+
+/** The one history that is meant. Throws EM_CONFIG_INVALID, with all of them, where several are. */
+export function onlySite(sites: readonly Site[], what: string): Site {
+  const [only, ...others] = sites;
+  if (only && others.length === 0) return only;
+  const kinds = (['database', 'tenant', 'stream'] as const).filter((kind) => new Set(sites.map(({ [kind]: name }) => name)).size > 1);
+  throw new MigrationError(
+    'EM_CONFIG_INVALID',
+    `${what} is about one history, and these are ${sites.length}: ${listed(sites.map(whereText))}`,
+    {
+      remedy: `Choose one with ${kinds.map((kind) => `--${kind}`).join(' and ')}. Nothing was changed.`,
+    },
+  );
+}
