@@ -23,7 +23,7 @@ const floors = [
   'run-call baseline-dump lint-plan trace-agreement model triangle',
   'pooler workplace background replicas',
   'under-lock with-replicas',
-  'last-run boot-backfills',
+  'last-run boot-backfills streams',
   'upgrade downgrade repair preflight',
   'migrate linted-steps',
   'replay',
