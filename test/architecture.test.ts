@@ -23,7 +23,7 @@ const floors = [
   'run-call baseline-dump lint-plan trace-agreement model triangle',
   'pooler workplace background replicas',
   'under-lock',
-  'last-run boot-backfills',
+  'last-run boot-backfills tenants',
   'upgrade downgrade repair preflight',
   'migrate linted-steps',
   'replay',
@@ -32,6 +32,7 @@ const floors = [
   'create-all',
   'traced-steps',
   'ensure probe commands backfills',
+  'create-tenant',
   'index cli testing',
 ].map((floor) => floor.split(' '));
 
