@@ -12,6 +12,7 @@ import { ruleTable, type Rule, type RuleSetting } from './rules.js';
 import type { SchemaSource } from './schema.js';
 import { problemsOfStreams, type StreamSettings } from './streams.js';
 import { optionTable, type OptionRow } from './table.js';
+import { conflictsWithTenants, type TenantSettings } from './tenants.js';
 import type { ThrottleSettings } from './throttle.js';
 import { timeoutTable, type Timeouts } from './timeouts.js';
 import { isObject, kindOf, refuseUnknownKeys } from './values.js';
@@ -25,6 +26,9 @@ export interface Config {
   readonly migrations: MigrationsConfig;
   readonly schema: SchemaSource | undefined;
   readonly streams: readonly StreamSettings[];
+  /** Undefined: as the role, the database or `knex` has it. */
+  readonly searchPath: readonly string[] | undefined;
+  readonly tenants: TenantSettings | undefined;
   readonly baseline: string | undefined;
   readonly mode: Mode;
   readonly backfills: BackfillMode;
@@ -62,6 +66,7 @@ export function configOf(options: Options, problems: string[]): Config {
   const asked = readOptions(options, problems);
   const migrations = migrationsOf(asked, problems);
   problems.push(...problemsOfStreams(asked.streams ?? [], migrations)); // there are none where they could not be read
+  problems.push(...conflictsWithTenants({ tenants: asked.tenants, migrations }));
   return {
     ...asked,
     connection: connectionOf(options, asked, problems),
