@@ -5,7 +5,7 @@ import { errorsOf, type Finding } from './finding.js';
 import type { History } from './history/index.js';
 import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
 import { readState } from './read-state.js';
-import { openDatabase, runCall, type Opened } from './run-call.js';
+import { openDatabase, runCall, type Listing, type Opened } from './run-call.js';
 import type { State } from './state.js';
 import { withReplicas } from './with-replicas.js';
 
@@ -25,16 +25,29 @@ export async function ensureMigrated(options: Options = {}): Promise<Outcome> {
 }
 
 async function boot(call: Call, options: Options): Promise<Outcome> {
-  if (call.config.mode === 'off') return outcomeOf(call, { status: 'off' });
-  call.report.debug('boot.started', { mode: call.config.mode });
+  const { mode, streams } = call.config;
+  if (mode === 'off') return outcomeOf(call, { status: 'off' });
+  call.report.debug('boot.started', { mode });
+  if (streams.length === 0) return await bootOne(call, { options });
+  return await (await import('./streams/index.js')).ensureStreams(call, { options, bootOne });
+}
+
+interface Booting {
+  /** What works in the background begins with the same; undefined: nobody does. */
+  readonly options?: Options;
+  readonly listing?: Listing;
+}
+
+// One history.
+async function bootOne(call: Call, { options, listing }: Booting): Promise<Outcome> {
   const catalogs = call.config.rules['schema-drift'].level === 'off' ? undefined : 'compared';
-  await using opened = await openDatabase(call, 'with migrations', { catalogs });
+  await using opened = await openDatabase(call, listing, { catalogs });
   const state = await readState(opened);
   const shown = await withReplicas(opened, state.inSync ? 'in-sync' : 'pending', async () =>
     state.inSync ? nothingToDo(call, await lookForDrift(opened, state)) : await bringToHead(opened, state),
   );
   if (state.inSync && !opened.history.hasBackfills) return shown;
-  return await (await import('./boot-backfills.js')).seeToBackfills(opened, { outcome: shown, options });
+  return await (await import('./boot-backfills.js')).seeToBackfills(opened, { outcome: shown, ...(options && { options }) });
 }
 
 // The schema itself is read only when something has written to its catalogs since the last run.

@@ -6,7 +6,15 @@ export { addCheck, addColumnWithVolatileDefault, addForeignKey, addIndexConcurre
 export { dropIndexConcurrently, setNotNull, validateConstraint } from './ddl/index.js';
 export { createProbe, type Probe } from './probe.js';
 export { isMigrationError, MigrationError, type ErrorCode, type Member } from './errors.js';
-export type { AppliedMigration, FailedOutcome, Outcome, ReplicaOutcome, ReplicaState, UnfinishedBackfill } from './outcome.js';
+export type {
+  AppliedMigration,
+  FailedOutcome,
+  Outcome,
+  ReplicaOutcome,
+  ReplicaState,
+  StreamOutcome,
+  UnfinishedBackfill,
+} from './outcome.js';
 export type { Finding, Level, Place } from './finding.js';
 export type {
   AllOptions,
@@ -19,6 +27,7 @@ export type {
   Options,
   ProgressEvent,
   Rule,
+  Stream,
 } from './config/index.js';
 export type { Backfill, BackfillControl, BackfillError, BackfillProgress, Batch, Row, RowAside } from './backfill/index.js';
 export type { AddCheckOptions, AddColumnOptions, AddForeignKeyOptions, AddIndexOptions, DropIndexOptions } from './ddl/index.js';

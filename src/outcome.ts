@@ -47,6 +47,17 @@ export interface ReplicaOutcome {
   readonly ms: number;
 }
 
+/** What a call came to in one of several streams. Plain data, frozen. */
+export interface StreamOutcome {
+  readonly name: string;
+  readonly status: Outcome['status'];
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  readonly applied: readonly AppliedMigration[];
+  /** Not there when there are none. */
+  readonly backfills?: readonly UnfinishedBackfill[];
+}
+
 /** What a call came to. Plain data, frozen. */
 export interface Outcome {
   /** `ahead`: the database has newer migrations, and each is marked compatible with older code. `off`: nothing was looked at. */
@@ -64,6 +75,8 @@ export interface Outcome {
   readonly backfills?: readonly UnfinishedBackfill[];
   /** The replicas that were looked at, in the order of the option. */
   readonly replicas?: readonly ReplicaOutcome[];
+  /** Of a call with streams: each of them, `main` too, in the order in which they are brought to head. `from` and `to` above are those of `main`. */
+  readonly streams?: readonly StreamOutcome[];
   /** What was found and did not refuse the boot. */
   readonly findings: readonly Finding[];
   /** Milliseconds per phase. */

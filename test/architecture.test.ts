@@ -25,7 +25,7 @@ const floors = [
   'under-lock with-replicas',
   'last-run boot-backfills',
   'upgrade downgrade repair preflight',
-  'migrate linted-steps',
+  'migrate linted-steps streams',
   'replay',
   'proof baseline-file captured-steps autogenerate replayed squash',
   'stamp schema-copy snapshot',
@@ -97,7 +97,9 @@ describe('the layout of src/', () => {
     expect(doors.flatMap((door) => besideThe(door, files))).toEqual([]);
   });
   test('what a boot in sync does not need is loaded only when it is needed', () => {
-    expect(eager('index.ts', files).filter((name) => /^(migrate|plan|apply|verify|checks|watch|backfill|databases|fleet)\b/.test(name))).toEqual([]);
+    expect(
+      eager('index.ts', files).filter((name) => /^(migrate|plan|apply|verify|checks|watch|backfill|databases|fleet)\b/.test(name)),
+    ).toEqual([]);
   });
 });
 

@@ -26,6 +26,7 @@ describe('what is not given', () => {
       transaction: 'each',
       backup: false,
       lint: { smallTableRows: 10_000 },
+      streams: [],
       replicas: [],
       checks: [],
       throttle: {

@@ -7,6 +7,7 @@ import type { MigrationsInput } from './migrations.js';
 import type { ReplicaInput } from './replicas.js';
 import type { RulesInput } from './rules.js';
 import type { SchemaInput } from './schema.js';
+import type { Stream } from './streams.js';
 import type { ThrottleSettings } from './throttle.js';
 import type { Timeouts } from './timeouts.js';
 
@@ -70,6 +71,11 @@ export interface Options {
    * names a file in which the schema after the last migration is written down for review.
    */
   readonly schema?: SchemaInput | undefined;
+  /**
+   * Migrations that packages bring, each with a history of its own, brought to head with the application's own (the stream `main`, which comes last
+   * where no `after` says otherwise). docs/streams.md
+   */
+  readonly streams?: readonly Stream[] | undefined;
   /** The migration up to which a database with tables and no history is taken as migrated. Recorded under the lock, nothing is run. */
   readonly baseline?: string | undefined;
   /** Default `apply`. `wait` and `verify` never write. */

@@ -10,6 +10,7 @@ import type { BackfillMode, Check, Expectation, Logger, Mode, Options, ProgressE
 import type { ReplicaSettings } from './replicas.js';
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
 import type { SchemaSource } from './schema.js';
+import { conflictsOfStreams, type StreamSettings } from './streams.js';
 import { optionTable, type OptionRow } from './table.js';
 import type { ThrottleSettings } from './throttle.js';
 import { timeoutTable, type Timeouts } from './timeouts.js';
@@ -23,6 +24,7 @@ export interface Config {
   readonly knex: Knex | undefined;
   readonly migrations: MigrationsConfig;
   readonly schema: SchemaSource | undefined;
+  readonly streams: readonly StreamSettings[];
   readonly baseline: string | undefined;
   readonly mode: Mode;
   readonly backfills: BackfillMode;
@@ -59,6 +61,7 @@ export function resolveConfig(options: Options = {}): Config {
 export function configOf(options: Options, problems: string[]): Config {
   const asked = readOptions(options, problems);
   const migrations = migrationsOf(asked, problems);
+  problems.push(...conflictsOfStreams(asked.streams, migrations));
   return {
     ...asked,
     connection: connectionOf(options, asked, problems),
@@ -100,6 +103,7 @@ type AlwaysThere =
   | 'backfills'
   | 'transaction'
   | 'backup'
+  | 'streams'
   | 'replicas'
   | 'rules'
   | 'lint'

@@ -6,6 +6,7 @@ import type { Check, Expectation, Logger, Options, ProgressEvent } from './optio
 import { readReplicas } from './replicas.js';
 import { readRules } from './rules.js';
 import { readSchemaSource } from './schema.js';
+import { readStreams } from './streams.js';
 import { readThrottle } from './throttle.js';
 import { readTimeouts } from './timeouts.js';
 import { callable, havingMethods, kindOf, oneOf, record, refuse, shown, text, within, type Place, type Reader } from './values.js';
@@ -44,6 +45,12 @@ export const optionTable = {
     sentence:
       'The model, for create-all, check and autogenerate: a module with a default function `(knex) => ...`, a .sql file, a list of both, or `{ files, include, exclude, snapshot }`.',
     read: readSchemaSource,
+  },
+  streams: {
+    default: [],
+    sentence:
+      'Migrations that packages bring, each with a history of its own: a list of `{ name, migrations, after }`, as the packages export them. See streams.md.',
+    read: readStreams,
   },
   baseline: { sentence: 'For a database with tables and no history: the migration up to which to record without running.', read: text },
   mode: {
