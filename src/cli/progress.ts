@@ -84,6 +84,8 @@ function sentenceOf(event: ProgressEvent, how: 'bar' | 'plain'): Sentence | unde
       return doing(`waiting for the migration lock${holderOf(event['holder'])}`);
     case 'lock.knex-waiting':
       return doing("waiting for knex's own lock");
+    case 'replica.waiting':
+      return doing(`waiting for the replica ${String(event['replica'])}: ${String(event['state'])}, ${String(event['detail'])}`);
     case 'step.started':
       return doing(step);
     case 'step.applied':

@@ -34,8 +34,8 @@ function identityFinding({ settings: { name, policy } }: Replica, { state, detai
 /**
  * Waits until each replica shows what the primary shows: its replay has passed the flush position taken now, and the history reads there as
  * here. Where nothing was pending the history alone is proof. Writes nothing. Each state is reported as soon as it is seen (`replica.waiting`).
- * Throws EM_REPLICA_BEHIND for a replica of the policy `fail` whose state waiting does not mend, or when its `timeoutMs` have passed; with `warn`
- * that is a finding, unless it is no replica of this primary. Whatever it throws has the outcome.
+ * Throws EM_REPLICA_BEHIND for a replica of the policy `fail` whose state waiting does not mend, or when its `timeoutMs`, or the patience of the call,
+ * have passed; with `warn` that is a finding, unless it is no replica of this primary. Whatever it throws has the outcome.
  */
 export async function waitForReplicas(opened: Opened, outcome: Outcome, found: Goal['found']): Promise<Outcome> {
   const { report } = opened.call;
