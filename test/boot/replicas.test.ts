@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { downgrade, upgrade } from '../../src/commands/index.js';
+import { downgrade, preflight, upgrade } from '../../src/commands/index.js';
 import type { Embedded } from '../../src/embedded.js';
 import { ensureMigrated, isMigrationError, type MigrationError, type Options, type Outcome, type ProgressEvent } from '../../src/index.js';
 import type { Mark } from '../../src/replicas/look.js';
@@ -389,6 +389,11 @@ test('what is no standby of the primary is refused by name before the first chan
   addMigration();
   await refused(inject('serverUrl'), /is other-cluster: it belongs to the cluster \d+/);
   await refused(database.url, /is not-a-replica: it is the primary itself/);
+  const foreseen = await preflight(optionsOf({ replicas: [database.url] }));
+  expect(foreseen.ok).toBe(false);
+  expect(foreseen.findings.map(({ code }) => code)).toContain('replica-identity');
+  const verified = await bootWith({ connection: database.url }, { mode: 'verify' });
+  expect(verified.error?.code).toBe('EM_OUT_OF_SYNC'); // it was asked nothing else
   const otherName = database.url.replace('127.0.0.1', 'localhost');
   await refused(`${otherName}?options=-c%20TimeZone%3DAsia/Tokyo`, /is not-a-replica: it is the primary itself/);
   await refused(on(near, 'postgres').url, /is other-cluster: it is the database "postgres" instead of/);
