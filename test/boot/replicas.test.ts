@@ -312,7 +312,7 @@ test('who does not let us in is told at once, who does not answer after two seco
     password: on(near).roleUrl('postgres', 'geheim'),
     tls: { connectionString: on(near).url, ssl: true },
     function: () => Promise.reject(new Error('postgres://u:geheim@vault is sealed')),
-    closed: `postgres://u:geheim@127.0.0.1:${closedPort}/d`,
+    closed: `postgres://u:geheim@localhost:${closedPort}/d`,
     silent: `postgres://u:geheim@127.0.0.1:${silentPort}/d`,
   }).map(([name, connection]) => ({ name, connection, policy: 'warn' as const }));
   const told: ProgressEvent[] = [];
@@ -327,6 +327,7 @@ test('who does not let us in is told at once, who does not answer after two seco
     ['silent', 'unreachable', false],
   ]);
   expect(outcome.findings.map(({ code, level }) => `${code} ${level}`)).toEqual(Array(5).fill('replica-behind warn'));
+  expect(outcome.findings[3]?.message).toMatch(/closed is unreachable after \d+ ms: .*ECONNREFUSED/);
   expect(JSON.stringify([outcome, told])).not.toContain('geheim');
   for (const [name, exitCode] of [
     ['password', 78],
