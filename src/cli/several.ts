@@ -32,7 +32,7 @@ export async function runOnSites({ verb, file, input, onProgress }: SitesRequest
   const sites = kind === 'files' ? unlike(all) : all;
   const [first] = sites;
   if (kind !== 'each' || (first && sites.length === 1)) return await verb.run(optionsOf(onlySite(sites, verb.name)), input);
-  if (verb.runAll && file.several && isWhole(input)) return await verb.runAll(chosenOf(file.several, sites), { onProgress });
+  if (verb.runAll && isWhole(input)) return await verb.runAll(chosenOf(file, sites), { onProgress });
   return toldOfSites(await runOnEach(verb, { sites, optionsOf, input, width: file.several?.concurrency ?? defaultWidth }));
 }
 
@@ -54,7 +54,8 @@ function isWhole({ args, flags }: Input): boolean {
   return args.length === 0 && flags['tenant'] === undefined && flags['stream'] === undefined;
 }
 
-function chosenOf(several: AllOptions, sites: readonly Site[]): AllOptions {
+function chosenOf({ several, options }: ConfigFile, sites: readonly Site[]): Options | AllOptions {
+  if (!several) return options;
   const names = new Set(sites.map(({ database }) => database));
   return { ...several, databases: several.databases.filter(({ name }) => names.has(name)) };
 }

@@ -30,7 +30,7 @@ export interface Verb {
   readonly writes?: true;
   readonly run: (options: Options, input: Input) => Promise<Told>;
   /** In place of `run` on each, where whole databases are meant and no argument is given. */
-  readonly runAll?: (options: AllOptions, voice: Voice) => Promise<Told>;
+  readonly runAll?: (options: Options | AllOptions, voice: Voice) => Promise<Told>;
 }
 
 /** `each` is worked on; it is about `one`, which must be chosen; about the `files` of one, which shards share; `none`: it asks no database. */
