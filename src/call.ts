@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from './config/index.js';
 import { MigrationError } from './errors.js';
-import { createReport, type Report } from './log.js';
+import { createReport, memberReport, type Fields, type Report } from './log.js';
 
 type StopSignal = 'SIGTERM' | 'SIGINT';
 const stopSignals: readonly StopSignal[] = ['SIGTERM', 'SIGINT'];
@@ -33,12 +34,24 @@ export interface Call extends Disposable {
 /** Starts a call. Its signal listeners exist until it is disposed. */
 export function startCall(config: Config): Call {
   const id = randomUUID();
-  const stop = listenForStop(config.signal);
+  return callOf({ id, config, report: createReport(config, id), stop: listenForStop(config.signal) });
+}
+
+/**
+ * A call for one of several that a call works on: it shares the ear, and speaks with the same voice, where `fields` say which one it is. Its
+ * configuration, id, patience and timings are its own. It is not disposed.
+ */
+export function memberCall(call: Call, config: Config, fields: Fields): Call {
+  const id = randomUUID();
+  const stop = { signal: call.stop, passOn: () => undefined, end: () => undefined };
+  return callOf({ id, config, report: memberReport(call.report, id, fields), stop });
+}
+
+function callOf({ stop, ...parts }: Pick<Call, 'id' | 'config' | 'report'> & { readonly stop: Stop }): Call {
+  const { config } = parts;
   let patienceMs = config.timeouts.callMs;
   return {
-    id,
-    config,
-    report: createReport(config, id),
+    ...parts,
     stop: stop.signal,
     get patienceMs() {
       return patienceMs;
@@ -103,6 +116,7 @@ interface Stop {
 
 function listenForStop(user: AbortSignal | undefined): Stop {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // each session of a call that works on several at once listens
   let received: StopSignal | undefined;
   const abort = (why: string, cause?: unknown) => controller.abort(new MigrationError('EM_ABORTED', `stopped by ${why}`, { cause }));
   const onSignal = (name: StopSignal) => {

@@ -5,7 +5,7 @@ import { errorsOf, type Finding } from './finding.js';
 import type { History } from './history/index.js';
 import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
 import { readState } from './read-state.js';
-import { openDatabase, runCall, type Opened } from './run-call.js';
+import { openDatabase, runCall, type Listing, type Opened } from './run-call.js';
 import type { State } from './state.js';
 
 /**
@@ -24,16 +24,29 @@ export async function ensureMigrated(options: Options = {}): Promise<Outcome> {
 }
 
 async function boot(call: Call, options: Options): Promise<Outcome> {
-  if (call.config.mode === 'off') return outcomeOf(call, { status: 'off' });
-  call.report.debug('boot.started', { mode: call.config.mode });
+  const { mode, tenants } = call.config;
+  if (mode === 'off') return outcomeOf(call, { status: 'off' });
+  call.report.debug('boot.started', { mode });
+  if (tenants === undefined) return await bootOne(call, { options });
+  return await (await import('./tenants/index.js')).ensureTenants(call, { options, tenants, bootOne, tellFailed });
+}
+
+interface Booting {
+  /** What works in the background begins with the same; undefined: nobody does. */
+  readonly options?: Options;
+  readonly listing?: Listing;
+}
+
+// One history.
+async function bootOne(call: Call, { options, listing }: Booting): Promise<Outcome> {
   const catalogs = call.config.rules['schema-drift'].level === 'off' ? undefined : 'compared';
-  await using opened = await openDatabase(call, 'with migrations', { catalogs });
+  await using opened = await openDatabase(call, listing, { catalogs });
   const state = await readState(opened);
   if (!state.inSync) await checkReplicas(opened);
   const outcome = state.inSync ? nothingToDo(call, await lookForDrift(opened, state)) : await bringToHead(opened, state);
   const shown = await withReplicas(opened, outcome);
   if (state.inSync && !opened.history.hasBackfills) return shown;
-  return await (await import('./boot-backfills.js')).seeToBackfills(opened, { outcome: shown, options });
+  return await (await import('./boot-backfills.js')).seeToBackfills(opened, { outcome: shown, ...(options && { options }) });
 }
 
 // A room that is entered only where there are replicas.
@@ -74,8 +87,8 @@ function tellReady(call: Call, outcome: Outcome): Outcome {
   return outcome;
 }
 
-function tellFailed(call: Call, { code, remedy, message }: MigrationError): void {
-  call.report.error('boot.failed', { code, remedy, ...(quoting.has(code) ? {} : { message }) });
+function tellFailed(call: Call, { code, remedy, message }: MigrationError, event = 'boot.failed'): void {
+  call.report.error(event, { code, remedy, ...(quoting.has(code) ? {} : { message }) });
 }
 
 // Their messages quote statements and what the server said of them, with values: these stand in the thrown error only.
@@ -84,5 +97,6 @@ const quoting: ReadonlySet<ErrorCode> = new Set([
   'EM_TRANSACTION_BROKEN',
   'EM_NOT_COMMITTED',
   'EM_VERIFY_FAILED',
+  'EM_NOT_ALL_MIGRATED', // of others
   'EM_INTERNAL',
 ]);

@@ -1,12 +1,21 @@
 export { ensureMigrated } from './ensure.js';
 export { ensureAllMigrated, type DatabaseOutcome } from './ensure-all.js';
+export { createTenant } from './create-tenant.js';
 export { backfill, type BackfillOptions, type CancelOptions, type ResumeOptions, type RetryOptions } from './backfills.js';
 export { defineConfig } from './config/index.js';
 export { addCheck, addColumnWithVolatileDefault, addForeignKey, addIndexConcurrently } from './ddl/index.js';
 export { dropIndexConcurrently, setNotNull, validateConstraint } from './ddl/index.js';
 export { createProbe, type Probe } from './probe.js';
 export { isMigrationError, MigrationError, type ErrorCode, type Member } from './errors.js';
-export type { AppliedMigration, FailedOutcome, Outcome, ReplicaOutcome, ReplicaState, UnfinishedBackfill } from './outcome.js';
+export type {
+  AppliedMigration,
+  FailedOutcome,
+  Outcome,
+  ReplicaOutcome,
+  ReplicaState,
+  TenantOutcome,
+  UnfinishedBackfill,
+} from './outcome.js';
 export type { Finding, Level, Place } from './finding.js';
 export type {
   AllOptions,

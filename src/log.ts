@@ -28,11 +28,26 @@ const phases = tracingChannel<unknown, { phase: Phase; run: string }>('ensure-mi
 
 export function createReport(config: Config, run: string): Report {
   const logger = createLog(config.logger);
-  const timings: Partial<Record<Phase, number>> = {};
-  const tell = (severity: Severity, event: string, fields: Fields = {}) => {
+  const tell: Tell = (severity, event, fields) => {
     observe('the logger', event, () => logger.write(severity, event, { event, run, ...fields }));
     observe('onProgress', event, () => config.onProgress?.({ event, run, ...fields }));
   };
+  return reportOf(tell, run, () => logger.flush());
+}
+
+/** The same voice for one of several: each event carries `fields` that say which, and its own `run`; the durations are its own. */
+export function memberReport(report: Report, run: string, fields: Fields): Report {
+  return reportOf(
+    (severity, event, more) => report[severity](event, { ...more, ...fields, run }),
+    run,
+    () => report.flush(),
+  );
+}
+
+type Tell = (severity: Severity, event: string, fields?: Fields) => void;
+
+function reportOf(tell: Tell, run: string, flush: Report['flush']): Report {
+  const timings: Partial<Record<Phase, number>> = {};
   return {
     debug: (event, fields) => tell('debug', event, fields),
     info: (event, fields) => tell('info', event, fields),
@@ -50,7 +65,7 @@ export function createReport(config: Config, run: string): Report {
       }
     },
     timings,
-    flush: () => logger.flush(),
+    flush,
   };
 }
 

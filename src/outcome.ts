@@ -45,6 +45,17 @@ export interface ReplicaOutcome {
   readonly ms: number;
 }
 
+/** What a call came to in one of several tenants. Plain data, frozen. */
+export interface TenantOutcome {
+  readonly name: string;
+  readonly status: Outcome['status'];
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  readonly applied: readonly AppliedMigration[];
+  /** Not there when there are none. */
+  readonly backfills?: readonly UnfinishedBackfill[];
+}
+
 /** What a call came to. Plain data, frozen. */
 export interface Outcome {
   /** `ahead`: the database has newer migrations, and each is marked compatible with older code. `off`: nothing was looked at. */
@@ -62,6 +73,8 @@ export interface Outcome {
   readonly backfills?: readonly UnfinishedBackfill[];
   /** The replicas that were looked at, in the order of the option. */
   readonly replicas?: readonly ReplicaOutcome[];
+  /** Of a call for tenants: each of them, in the order of the option. `from` and `to` above are what all of them share. */
+  readonly tenants?: readonly TenantOutcome[];
   /** What was found and did not refuse the boot. */
   readonly findings: readonly Finding[];
   /** Milliseconds per phase. */

@@ -97,5 +97,16 @@ export function asMigrationError(call: Call, error: unknown): MigrationError {
       remedy: `Grant the role what is missing (docs/operations.md, "Roles"), or connect with another one.`,
     });
   }
+  if (sqlStateOf(error) === outOfLocks) {
+    const remedy =
+      'Raise max_locks_per_transaction (it takes a restart of the server), or have fewer at work at once; then start the service again.';
+    return new MigrationError('EM_CHECK_FAILED', `the server has no room for more locks: ${messageOf(error)}`, {
+      cause: error,
+      remedy,
+      exit: 75,
+    });
+  }
   return new MigrationError('EM_INTERNAL', messageOf(error), { cause: error });
 }
+
+const outOfLocks = '53200'; // out_of_memory, which is what it says when its table of locks is full

@@ -19,6 +19,7 @@ import { aroundPooler, isPooled } from './pooler.js';
 import { inSchema, readState } from './read-state.js';
 import { asMigrationError, type Opened } from './run-call.js';
 import type { Session } from './session/index.js';
+import { identifier } from './sql.js';
 import type { Migration } from './source/index.js';
 import type { State } from './state.js';
 import type { Unsound } from './verify.js';
@@ -86,6 +87,7 @@ function placeOf(opened: Opened): Place {
   if (facts.inRecovery) throw isStandby(facts.database);
   const schema = opened.tables.schema ?? facts.schema;
   if (schema === null) throw noSchema();
+  refuseOtherPath(opened.call.config.searchPath?.[0], facts);
   const tables = inSchema(opened.tables, schema);
   return { ...opened, tables, key: lockKey(facts, tables, schema), scope: isPooled(opened) ? 'xact' : 'session' };
 }
@@ -100,6 +102,16 @@ function isStandby(database: string): MigrationError {
 function noSchema(): MigrationError {
   return new MigrationError('EM_CHECK_FAILED', 'no schema of the search_path exists, so there is no place for the history table', {
     remedy: 'Create the schema, correct the search_path of the role, or give `migrations.schemaName`.',
+  });
+}
+
+// The server passes over what is not there: the migrations would make their tables in the next schema of the path, which may be everybody's.
+function refuseOtherPath(first: string | undefined, { schema, user }: History['facts']): void {
+  if (first === undefined || first === schema || first === '$user') return;
+  const where = schema === null ? 'nowhere' : `to the schema "${schema}"`;
+  const what = `the schema "${first}", the first of searchPath, does not exist, or the role "${user}" may not use it: new tables would go ${where}`;
+  throw new MigrationError('EM_CHECK_FAILED', what, {
+    remedy: `Create it (a tenant's: createTenant), or run: grant usage, create on schema ${identifier(first)} to ${identifier(user)}; Nothing was changed.`,
   });
 }
 

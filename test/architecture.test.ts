@@ -23,7 +23,7 @@ const floors = [
   'run-call baseline-dump lint-plan trace-agreement model triangle',
   'pooler workplace background replicas',
   'under-lock',
-  'last-run boot-backfills',
+  'last-run boot-backfills tenants',
   'upgrade downgrade repair preflight',
   'migrate linted-steps',
   'replay',
@@ -32,7 +32,7 @@ const floors = [
   'create-all',
   'traced-steps',
   'ensure probe commands backfills',
-  'databases sites',
+  'databases sites create-tenant',
   'ensure-all',
   'index cli testing',
 ].map((floor) => floor.split(' '));

@@ -7,6 +7,7 @@ import type { MigrationsInput } from './migrations.js';
 import type { ReplicaInput } from './replicas.js';
 import type { RulesInput } from './rules.js';
 import type { SchemaInput } from './schema.js';
+import type { TenantsInput } from './tenants.js';
 import type { ThrottleSettings } from './throttle.js';
 import type { Timeouts } from './timeouts.js';
 
@@ -70,6 +71,16 @@ export interface Options {
    * names a file in which the schema after the last migration is written down for review.
    */
   readonly schema?: SchemaInput | undefined;
+  /**
+   * The search_path of the session for every migration, check and read of the call; beats that of the role, of the database and of `knex`. New tables
+   * go to the first schema, which must exist.
+   */
+  readonly searchPath?: readonly string[] | undefined;
+  /**
+   * A schema for each tenant, with a history of its own: the call brings each of them to head, and throws EM_NOT_ALL_MIGRATED otherwise. Migrations run
+   * with the search_path of the tenant's schema, then `searchPath` (default `public`). docs/tenants.md
+   */
+  readonly tenants?: TenantsInput | undefined;
   /** The migration up to which a database with tables and no history is taken as migrated. Recorded under the lock, nothing is run. */
   readonly baseline?: string | undefined;
   /** Default `apply`. `wait` and `verify` never write. */

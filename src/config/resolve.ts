@@ -11,6 +11,7 @@ import type { ReplicaSettings } from './replicas.js';
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
 import type { SchemaSource } from './schema.js';
 import { optionTable, type OptionRow } from './table.js';
+import { conflictsWithTenants, type TenantSettings } from './tenants.js';
 import type { ThrottleSettings } from './throttle.js';
 import { timeoutTable, type Timeouts } from './timeouts.js';
 import { isObject, kindOf, refuseUnknownKeys } from './values.js';
@@ -23,6 +24,9 @@ export interface Config {
   readonly knex: Knex | undefined;
   readonly migrations: MigrationsConfig;
   readonly schema: SchemaSource | undefined;
+  /** Undefined: as the role, the database or `knex` has it. */
+  readonly searchPath: readonly string[] | undefined;
+  readonly tenants: TenantSettings | undefined;
   readonly baseline: string | undefined;
   readonly mode: Mode;
   readonly backfills: BackfillMode;
@@ -59,13 +63,15 @@ export function resolveConfig(options: Options = {}): Config {
 export function configOf(options: Options, problems: string[]): Config {
   const asked = readOptions(options, problems);
   const migrations = migrationsOf(asked, problems);
-  return {
+  const config: Config = {
     ...asked,
     connection: connectionOf(options, asked, problems),
     migrations,
     rules: rulesOf(options, asked, migrations),
     application: applicationOf(asked),
   };
+  problems.push(...conflictsWithTenants(config));
+  return config;
 }
 
 /**

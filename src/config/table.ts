@@ -6,6 +6,7 @@ import type { Check, Expectation, Logger, Options, ProgressEvent } from './optio
 import { readReplicas } from './replicas.js';
 import { readRules } from './rules.js';
 import { readSchemaSource } from './schema.js';
+import { readSearchPath, readTenants } from './tenants.js';
 import { readThrottle } from './throttle.js';
 import { readTimeouts } from './timeouts.js';
 import { callable, havingMethods, kindOf, oneOf, record, refuse, shown, text, within, type Place, type Reader } from './values.js';
@@ -44,6 +45,17 @@ export const optionTable = {
     sentence:
       'The model, for create-all, check and autogenerate: a module with a default function `(knex) => ...`, a .sql file, a list of both, or `{ files, include, exclude, snapshot }`.',
     read: readSchemaSource,
+  },
+  searchPath: {
+    shown: 'that of the role, or of `knex`',
+    sentence:
+      'The search_path of every migration, check and read: a list of schemas, the first of which must exist. Beats that of the role, of the database and of `knex`.',
+    read: readSearchPath,
+  },
+  tenants: {
+    sentence:
+      'A schema for each tenant, with a history of its own: `{ schemas, concurrency, onFailure }`, where `schemas` is a list of names or a function that gives one. See tenants.md.',
+    read: readTenants,
   },
   baseline: { sentence: 'For a database with tables and no history: the migration up to which to record without running.', read: text },
   mode: {

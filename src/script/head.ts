@@ -38,11 +38,11 @@ export function renderSettings(request: ScriptRequest): string {
 }
 
 /**
- * What the session is set to, at first and again after each migration. The search_path is that of the application's knex.
+ * What the session is set to, at first and again after each migration. The search_path is that of the option, or of the application's knex.
  */
 export function renderSessionSettings({ call }: Pick<ScriptRequest, 'call'>): string {
   const { client } = (call.config.knex ?? {}) as { client?: { config?: { searchPath?: string | string[] } } };
-  const path = [client?.config?.searchPath ?? []].flat().map(identifier);
+  const path = [call.config.searchPath ?? client?.config?.searchPath ?? []].flat().map(identifier);
   return [
     "set client_encoding = 'UTF8';",
     'set client_min_messages = warning;',

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type pg from 'pg';
 import { stopLimitMs, type Call } from '../call.js';
-import type { Connect, PgConfig } from '../config/index.js';
+import type { Config, Connect, PgConfig } from '../config/index.js';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
 import { identifier } from '../sql.js';
 import { bindKnex, type StepContext } from './bound-knex.js';
@@ -50,7 +50,7 @@ export class Session implements AsyncDisposable {
   constructor(
     private readonly call: Call,
     readonly wire: Wire,
-    /** Settings that the user's knex asks for: searchPath and what pool.afterCreate did. */
+    /** Settings that the user asks for: the option searchPath, or that of knex, and what its pool.afterCreate did. */
     readonly userSettings: readonly Setting[],
   ) {
     call.stop.addEventListener('abort', () => this.stop(), { once: true, signal: this.closing.signal });
@@ -224,7 +224,7 @@ export async function openSession(call: Call, which: 'connection' | 'directConne
   const client = await reach(call, source, '');
   const wire = new Wire(client);
   try {
-    const session = new Session(call, wire, await userSettings(wire, call.config.knex));
+    const session = new Session(call, wire, await userSettings(wire, call.config));
     session.lookAfter(source);
     return session;
   } catch (error) {
@@ -235,12 +235,20 @@ export async function openSession(call: Call, which: 'connection' | 'directConne
 
 type AfterCreate = (client: pg.Client, done: (error?: Error) => void) => void;
 
-// What an existing project sets on each connection of its pool also holds for its migrations.
-async function userSettings(wire: Wire, knex: Knex | undefined): Promise<Setting[]> {
+// The option beats what an existing project sets on each connection of its pool, which also holds for its migrations.
+async function userSettings(wire: Wire, { knex, searchPath }: Pick<Config, 'knex' | 'searchPath'>): Promise<Setting[]> {
+  const settings = await settingsOf(wire, knex);
+  if (searchPath === undefined) return settings;
+  return [...settings.filter(([name]) => name !== 'search_path'), pathSetting(searchPath)];
+}
+
+const pathSetting = (schemas: readonly string[]): Setting => ['search_path', schemas.map(identifier).join(', ')];
+
+async function settingsOf(wire: Wire, knex: Knex | undefined): Promise<Setting[]> {
   const config = knex?.client as { config?: { searchPath?: string | string[]; pool?: { afterCreate?: AfterCreate } } } | undefined;
   const settings: Setting[] = [];
   const { searchPath, pool } = config?.config ?? {};
-  if (searchPath) settings.push(['search_path', [searchPath].flat().map(identifier).join(', ')]);
+  if (searchPath) settings.push(pathSetting([searchPath].flat()));
   const afterCreate = pool?.afterCreate;
   if (!afterCreate) return settings;
   await new Promise<void>((resolve, reject) => afterCreate(wire.client, (error) => (error ? reject(error) : resolve())));
