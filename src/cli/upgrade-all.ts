@@ -11,20 +11,25 @@ import type { Told } from './verb.js';
 
 /** An upgrade of whole databases to head, on the paths of the library; nobody is left at work on backfills when it ends. */
 export async function upgradeAll(options: Options | AllOptions): Promise<Told> {
-  return toldOfSites(await upgraded(options));
-}
-
-async function upgraded(options: Options | AllOptions): Promise<SiteTold[]> {
   const kind = 'databases' in options ? 'database' : 'tenant';
   try {
-    if (!('databases' in options)) return outcomeTold({}, await ensureMigrated(applying(options)));
-    const databases = options.databases.map((entry) => applying({ backfills: options.backfills, ...entry }));
-    const outcomes = await ensureAllMigrated({ ...options, mode: 'apply', databases });
-    return outcomes.flatMap(({ name, ...outcome }) => outcomeTold({ database: name }, outcome));
+    const outcomes = await upgraded(options);
+    const findings = outcomes.flatMap(({ outcome }) => (outcome.tenants ? outcome.findings : [])); // they name their tenants
+    return toldOfSites(
+      outcomes.flatMap(({ where, outcome }) => outcomeTold(where, outcome)),
+      findings,
+    );
   } catch (error) {
     if (!isMigrationError(error, 'EM_NOT_ALL_MIGRATED')) throw error;
-    return error.members.flatMap((member) => memberTold({ [kind]: member.name }, member));
+    return toldOfSites(error.members.flatMap((member) => memberTold({ [kind]: member.name }, member)));
   }
+}
+
+async function upgraded(options: Options | AllOptions): Promise<{ where: Where; outcome: Outcome }[]> {
+  if (!('databases' in options)) return [{ where: {}, outcome: await ensureMigrated(applying(options)) }];
+  const databases = options.databases.map((entry) => applying({ backfills: options.backfills, ...entry }));
+  const outcomes = await ensureAllMigrated({ ...options, mode: 'apply', databases });
+  return outcomes.map(({ name, ...outcome }) => ({ where: { database: name }, outcome }));
 }
 
 function applying<Given extends Pick<Options, 'backfills' | 'mode'>>(options: Given): Given {
@@ -39,6 +44,13 @@ function memberTold(where: Where, { outcome, error }: Member): SiteTold[] {
   return error.members.flatMap((member) => memberTold({ ...where, tenant: member.name }, member));
 }
 
+// Of a database with tenants each of these is told.
 function outcomeTold(where: Where, outcome: Outcome): SiteTold[] {
-  return [{ where, told: { result: outcome, text: (screen) => outcomeText(outcome, screen), rows: [outcomeCells(outcome)] } }];
+  if (outcome.tenants)
+    return outcome.tenants.map(({ name, ...own }) => toldOf({ ...where, tenant: name }, { ...own, findings: [], timings: {} }));
+  return [toldOf(where, outcome)];
+}
+
+function toldOf(where: Where, outcome: Outcome): SiteTold {
+  return { where, told: { result: outcome, text: (screen) => outcomeText(outcome, screen), rows: [outcomeCells(outcome)] } };
 }

@@ -154,6 +154,21 @@ describe('two entries', () => {
     expect([await isUntouched(one), await isUntouched(other)]).toEqual([true, true]);
   });
 
+  test('that share a tenant are refused, and those that have their own are not', async () => {
+    const database = await createDatabase();
+    await database.query('create schema acme; create schema apex');
+    const migrations = await makeMigrations({ '0001_patients': 'create table patients (id int)' });
+    const entry = (name: string, schemas: string[]) => ({ name, connection: database.url, tenants: { schemas } });
+    const error = await failureOf({ databases: [entry('eu', ['acme', 'apex']), entry('us', ['apex'])], migrations });
+    expect(error.message).toContain(`\n  - eu, us: the history apex.knex_migrations of the database "${database.name}"\n`);
+    expect(await database.query(`select from pg_tables where schemaname in ('acme', 'apex')`)).toEqual([]);
+    const outcomes = await ensureAllMigrated({ databases: [entry('eu', ['acme']), entry('us', ['apex'])], migrations, logger: false });
+    expect(outcomes.map(({ tenants }) => tenants?.map(({ name, status }) => `${name} ${status}`))).toEqual([
+      ['acme migrated'],
+      ['apex migrated'],
+    ]);
+  });
+
   test('that are two histories in one database are both brought to head, each by its own options', async () => {
     const database = await createDatabase();
     const [clinic, audit] = await Promise.all([
