@@ -44,7 +44,7 @@ interface Captured {
 async function planOf(call: Call, { direction, migrations }: Range): Promise<readonly Step[]> {
   const loaded = await loadMigrations(call, migrations, direction);
   const options = { transaction: 'each', disableTransactions: call.config.migrations.disableTransactions, pooled: false } as const;
-  if (direction === 'up') return planUpgrade({ pending: loaded, applied: [], ...options }).steps;
+  if (direction === 'up') return planUpgrade({ pending: loaded, applied: [], migrations: [], ...options }).steps;
   return planDowngrade({ undone: loaded.map((migration) => ({ name: migration.name, migration })), ...options }).steps;
 }
 

@@ -13,6 +13,7 @@ interface Catalog {
 }
 
 const firstUserOid = 16384;
+const toastSpace = 99; // PG_TOAST_NAMESPACE of pg_namespace.dat: a constant spares each row a cast
 const all = (...names: readonly string[]): Catalog[] => names.map((name) => ({ name }));
 const made = (name: string, key = 'oid', rest: Partial<Catalog> = {}): Catalog => ({ name, where: `${key} >= ${firstUserOid}`, ...rest });
 
@@ -46,10 +47,9 @@ const catalogs: readonly Catalog[] = [
 const passing = `temporary_space as materialized (
     select oid from pg_catalog.pg_namespace where nspname ~ '^pg_(toast_)?temp_'
   ), passing as materialized (
-    select oid, relnamespace from pg_catalog.pg_class
-    where relnamespace = any (array(select oid from temporary_space) || 'pg_toast'::pg_catalog.regnamespace::oid)
+    select oid, relpersistence from pg_catalog.pg_class where relpersistence = 't' or relnamespace = ${toastSpace}
   ), temporary as materialized (
-    select oid from passing where relnamespace <> 'pg_toast'::pg_catalog.regnamespace
+    select oid from passing where relpersistence = 't'
   )`;
 
 function renderRows({ name, where = 'true', relation, schema, toast }: Catalog): string {

@@ -5,7 +5,6 @@ import type { Outcome } from './outcome.js';
 import { openDatabase, runCall } from './run-call.js';
 import type { Session } from './session/index.js';
 import { identifier } from './sql.js';
-import { optionsOf } from './tenants/index.js';
 
 /**
  * Makes the schema of a tenant where it is not there, and brings it to head, whatever `mode` says. The other tenants of the options are not looked at, and are not
@@ -15,6 +14,7 @@ import { optionsOf } from './tenants/index.js';
  */
 export async function createTenant(name: string, options: Options = {}): Promise<Outcome> {
   refuseName(name);
+  const { optionsOf } = await import('./tenants/index.js'); // who has no tenants does not load it
   const own: Options = { ...optionsOf(options, name), mode: 'apply' };
   await runCall(own, async (call) => {
     await using opened = await openDatabase(call, 'alone');

@@ -7,6 +7,7 @@ import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
 import { readState } from './read-state.js';
 import { openDatabase, runCall, type Listing, type Opened } from './run-call.js';
 import type { State } from './state.js';
+import { withReplicas } from './with-replicas.js';
 
 /**
  * Brings the database to the code's newest migration, or throws {@link MigrationError}; never returns on a database that the code cannot
@@ -42,20 +43,11 @@ async function bootOne(call: Call, { options, listing }: Booting): Promise<Outco
   const catalogs = call.config.rules['schema-drift'].level === 'off' ? undefined : 'compared';
   await using opened = await openDatabase(call, listing, { catalogs });
   const state = await readState(opened);
-  if (!state.inSync) await checkReplicas(opened);
-  const outcome = state.inSync ? nothingToDo(call, await lookForDrift(opened, state)) : await bringToHead(opened, state);
-  const shown = await withReplicas(opened, outcome);
+  const shown = await withReplicas(opened, state.inSync ? 'in-sync' : 'pending', async () =>
+    state.inSync ? nothingToDo(call, await lookForDrift(opened, state)) : await bringToHead(opened, state),
+  );
   if (state.inSync && !opened.history.hasBackfills) return shown;
   return await (await import('./boot-backfills.js')).seeToBackfills(opened, { outcome: shown, ...(options && { options }) });
-}
-
-// A room that is entered only where there are replicas.
-async function checkReplicas(opened: Opened): Promise<void> {
-  if (opened.call.config.replicas.length > 0) await (await import('./replicas/index.js')).checkReplicas(opened);
-}
-
-async function withReplicas(opened: Opened, outcome: Outcome): Promise<Outcome> {
-  return opened.call.config.replicas.length === 0 ? outcome : await (await import('./replicas/index.js')).withReplicas(opened, outcome);
 }
 
 // The schema itself is read only when something has written to its catalogs since the last run.

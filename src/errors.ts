@@ -29,6 +29,7 @@ export const errorTable = {
   EM_RESTORE_FAILED: { exit: 78, remedy: 'Mend what pg_restore said, and restore again. Nothing was restored.' },
   EM_PLAN_REFUSED: { exit: 78, remedy: 'Change the option or the migration named above. Nothing was changed.' },
   EM_REPAIR_REFUSED: { exit: 78, remedy: 'Look at what `ensure-migrated status` says. Nothing was changed.' },
+  EM_IMPORT_REFUSED: { exit: 78, remedy: 'Correct what is named above. Nothing was changed.' },
   EM_SCRIPT_REFUSED: {
     exit: 78,
     remedy: 'Give --scratch (`scratch: true`), which runs them in a scratch database, or run `upgrade` instead. Nothing was changed.',

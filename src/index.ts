@@ -1,6 +1,6 @@
 export { ensureMigrated } from './ensure.js';
-export { ensureAllMigrated, type DatabaseOutcome } from './ensure-all.js';
 export { createTenant } from './create-tenant.js';
+export { ensureAllMigrated, type DatabaseOutcome } from './ensure-all.js';
 export { backfill, type BackfillOptions, type CancelOptions, type ResumeOptions, type RetryOptions } from './backfills.js';
 export { defineConfig } from './config/index.js';
 export { addCheck, addColumnWithVolatileDefault, addForeignKey, addIndexConcurrently } from './ddl/index.js';

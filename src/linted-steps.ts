@@ -95,7 +95,7 @@ async function prepare({ call, session, migrations, tracedOf }: LintMigrationsRe
 async function stepOf(call: Call, migration: Migration): Promise<Step> {
   const { disableTransactions } = call.config.migrations;
   const pending = await loadMigrations(call, [migration], 'up');
-  const { steps } = planUpgrade({ pending, applied: [], transaction: 'each', disableTransactions, pooled: false });
+  const { steps } = planUpgrade({ pending, applied: [], migrations: [], transaction: 'each', disableTransactions, pooled: false });
   return steps[0] as Step;
 }
 

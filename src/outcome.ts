@@ -34,6 +34,8 @@ export type ReplicaState =
   | 'not-received'
   | 'behind'
   | 'unreachable'
+  | 'rejected'
+  | 'unreadable'
   | 'other-cluster'
   | 'not-a-replica'
   | 'logical';

@@ -38,11 +38,14 @@ export interface PlanOptions {
 export interface PlanRequest extends PlanOptions {
   readonly pending: readonly LoadedMigration[];
   readonly applied: readonly string[];
+  /** All of the code. */
+  readonly migrations: readonly Pick<Migration, 'name'>[];
 }
 
 /** Decides how the pending migrations run. Pure; throws EM_PLAN_REFUSED where the options cannot be met. */
-export function planUpgrade({ pending, applied, ...options }: PlanRequest): Plan {
-  const steps = pending.map((migration) => ({ migration, name: recordedName(migration.name, applied) }));
+export function planUpgrade({ pending, applied, migrations, ...options }: PlanRequest): Plan {
+  const files = migrations.map(({ name }) => name);
+  const steps = pending.map((migration) => ({ migration, name: recordedName(migration.name, applied, files) }));
   return planSteps(steps, 'up', options);
 }
 

@@ -35,7 +35,9 @@ export async function foresee(opened: Opened, lock: 'held' | 'free'): Promise<Fo
   findings.push(...state.findings.filter(({ code }) => stamped.length === 0 || code !== 'history-unmanaged'));
   const pending = state.pending.filter((migration) => !stamped.includes(migration));
   const loaded = await loadEach(place, pending, findings);
-  const plan = await orFindings(findings, () => planUpgrade({ pending: loaded, applied: state.applied, ...planOptions(place) }));
+  const plan = await orFindings(findings, () =>
+    planUpgrade({ pending: loaded, applied: state.applied, migrations: place.migrations, ...planOptions(place) }),
+  );
   const checked = await ask(place, loaded);
   const linted = (plan && (await lintPlan(place, plan)))?.findings ?? [];
   const gates = plan ? await checkGates({ ...place, pending: loaded, transaction: plan.transaction }) : [];

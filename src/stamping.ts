@@ -48,9 +48,10 @@ export function planStamp(request: StampingRequest): Stamping {
   const ids = new Set([...wanted, ...standFor].map(({ id }) => id));
   const forms = formsOf(state.applied);
   const kept = [...forms].filter(([id]) => ids.has(id)).map(([, [name = '']]) => name);
+  const files = migrations.map(({ name }) => name);
   const recorded = wanted
     .filter(({ id }) => !forms.has(id))
-    .map((migration) => ({ migration, name: recordedName(migration.name, state.applied) }));
+    .map((migration) => ({ migration, name: recordedName(migration.name, state.applied, files) }));
   const after = orderOf(kept, recorded, wanted);
   const firstNew = after.findIndex((name) => recorded.some((each) => each.name === name));
   return {

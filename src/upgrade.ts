@@ -65,7 +65,14 @@ class Upgrade {
       const loaded = await loadMigrations(call, pending, 'up');
       const pooled = locked.scope === 'xact';
       const { disableTransactions } = migrations;
-      const plan = planUpgrade({ pending: loaded, applied: state.applied, transaction, disableTransactions, pooled });
+      const plan = planUpgrade({
+        pending: loaded,
+        applied: state.applied,
+        migrations: locked.migrations,
+        transaction,
+        disableTransactions,
+        pooled,
+      });
       const { facts, applied, journal } = history;
       const findings = await runChecks({ call, session, facts, tables, applied, journal, pending: loaded, direction: 'up', pooled });
       const gates = await checkGates({ call, session, tables, history, pending: loaded, transaction: plan.transaction });

@@ -27,6 +27,7 @@ describe('what is not given', () => {
       backup: false,
       lint: { smallTableRows: 10_000 },
       replicas: [],
+      streams: [],
       checks: [],
       throttle: {
         replicaLagMs: 10_000,

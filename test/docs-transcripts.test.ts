@@ -31,6 +31,25 @@ test('docs/from-knex.md says what happens now (UPDATE_DOCS=1 writes it anew)', a
   await expectPage('docs/from-knex.md', { cwd, env: { ...packageEnv('shop', '1.4.0'), DATABASE_URL: database.url } });
 });
 
+const prismaProject = {
+  'package.json': '{ "name": "shop", "version": "3.0.0", "type": "module" }\n',
+  'migrations/20260105093000_init.sql': 'create table "User" (id bigint generated always as identity primary key, email text not null);\n',
+  'migrations/20260112093000_email.sql': 'create unique index "User_email_key" on "User" (email);\n',
+  'migrations/20260119093000_names.sql': 'alter table "User" add column name text;\n',
+};
+
+test('docs/from-others.md says what happens now (UPDATE_DOCS=1 writes it anew)', async () => {
+  const database = await createDatabase();
+  const [, history = ''] = /\$ cat prisma-history\.sql\n([^$]+)/.exec(consoleOf('docs/from-others.md')) ?? [];
+  await database.query(history);
+  const cwd = await makeDirectory({ ...prismaProject, 'prisma-history.sql': history });
+  await expectPage('docs/from-others.md', { cwd, env: { ...packageEnv('shop', '3.0.0'), DATABASE_URL: database.url } });
+});
+
+function consoleOf(name: string): string {
+  return readPage(name).snippets.find(({ language }) => language === 'console')?.text ?? '';
+}
+
 // As npx gives them.
 function packageEnv(name: string, version: string): Record<string, string> {
   return { npm_package_name: name, npm_package_version: version };

@@ -130,6 +130,33 @@ describe('examples/express', () => {
   });
 });
 
+describe('examples/observability', () => {
+  it('spans.js prints a span of the boot, of each phase below it, and of each migration', async () => {
+    const { url } = await createDatabase();
+    const { code, stdout } = await start('examples/observability/spans.js', url).ended;
+    const spans = stdout
+      .split(/^(?=\{$)/m)
+      .map((text) => ({ name: /^ {2}name: '(.*)'/m.exec(text)?.[1], id: /^ {2}id: '(\w+)'/m.exec(text)?.[1], text }));
+    const boot = spans.find(({ name }) => name === 'boot');
+    const below = spans.filter(({ text }) => text.includes(`spanId: '${boot?.id ?? ''}'`)).map(({ name }) => name);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('The database is ready: migrated.')]);
+    expect(below).toEqual(
+      expect.arrayContaining(['connect', 'lock', 'check', 'apply', 'verify', expect.stringMatching(/^migrate \d+_\w+/)]),
+    );
+  });
+
+  it('metrics.js counts what a boot has done', async () => {
+    const { url } = await createDatabase();
+    const script = start('examples/observability/metrics.js', url);
+    await script.waitForLine(/\bserving\b/);
+    const metrics = await (await fetch(`${await addressOf(script)}/metrics`)).text();
+    expect(metrics).toMatch(/^migrations_applied_total [1-9]\d*$/m);
+    expect(metrics).toMatch(/^boot_ready 1$/m);
+    expect(metrics).toMatch(/^boot_phase_seconds\{phase="apply"\} 0\.\d+$/m);
+    expect(await stop(script)).toBe(0);
+  });
+});
+
 it('npm run demo:replicas waits for a standby that is slow, and reads there what it has migrated', async () => {
   const { code, stdout, stderr } = await startScript(path.join(root, 'examples/replicas/demo.js')).ended;
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

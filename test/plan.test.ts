@@ -20,7 +20,15 @@ function loaded(name: string, config: LoadedMigration['config'] = {}): LoadedMig
 const outside = { transaction: false };
 
 function plan(pending: readonly LoadedMigration[], given: Partial<PlanRequest> = {}) {
-  return planUpgrade({ pending, applied: [], transaction: 'each', disableTransactions: false, pooled: false, ...given });
+  return planUpgrade({
+    pending,
+    applied: [],
+    migrations: pending,
+    transaction: 'each',
+    disableTransactions: false,
+    pooled: false,
+    ...given,
+  });
 }
 
 describe('a plan', () => {

@@ -3,6 +3,7 @@ import type {
   Baselined,
   Current,
   HistoryEntry,
+  ImportedHistory,
   Init,
   MendableFinding,
   Preflight,
@@ -60,6 +61,12 @@ export function restoredText({ database, revision, file }: RestoreResult): strin
 /** What adopting a database has written and recorded. */
 export function baselinedText({ file, ...stamped }: Baselined, screen: Screen): string {
   return [...(file === undefined ? [] : [`Wrote ${here(file)}`]), stampedText(stamped, screen)].join('\n');
+}
+
+/** Which of ours each of theirs is, and what was recorded. */
+export function importedText({ matched, ...stamped }: ImportedHistory, screen: Screen): string {
+  const renamed = matched.filter(({ theirs, ours }) => theirs !== ours);
+  return [...renamed.map(({ theirs, ours }) => `${theirs} is ${ours}`), stampedText(stamped, screen)].join('\n');
 }
 
 /** The file that was written, and what it stands for. */

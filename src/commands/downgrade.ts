@@ -9,6 +9,7 @@ import { planDowngrade, type Step, type Target } from '../plan.js';
 import { readState } from '../read-state.js';
 import { openDatabase, runCall } from '../run-call.js';
 import { underLock } from '../under-lock.js';
+import { withReplicas } from '../with-replicas.js';
 
 /** What a person is asked before anything is taken back. */
 export interface DowngradeQuestion {
@@ -37,11 +38,13 @@ export async function downgrade(options: Options, { target, ...asking }: Downgra
     await using opened = await openDatabase(call);
     const state = await readState(opened);
     const undone = await loadUndone(opened, target, state);
-    if (undone.length === 0 && state.settled) return nothingToDo(call, state);
-    const losses = await describeLoss(opened, stepsOf(call, undone));
-    const names = undone.map(({ name }) => name);
-    if (names.length > 0) await confirmed(call, { database: opened.history.facts.database, undone: names, losses }, asking);
-    return await underLock(opened, { work: async (locked) => await takeBack(locked, { target, confirmed: names, losses }) });
+    if (undone.length === 0 && state.settled) return await withReplicas(opened, 'in-sync', async () => nothingToDo(call, state));
+    return await withReplicas(opened, 'pending', async () => {
+      const losses = await describeLoss(opened, stepsOf(call, undone));
+      const names = undone.map(({ name }) => name);
+      if (names.length > 0) await confirmed(call, { database: opened.history.facts.database, undone: names, losses }, asking);
+      return await underLock(opened, { work: async (locked) => await takeBack(locked, { target, confirmed: names, losses }) });
+    });
   });
 }
 

@@ -8,6 +8,7 @@ export { current, type Current, type CurrentOptions } from './current.js';
 export { downgrade, type DowngradeOptions, type DowngradeQuestion } from './downgrade.js';
 export { drift, type Drift, type DriftedObject, type DriftOptions } from './drift.js';
 export { history, type HistoryEntry, type HistoryOptions } from './history.js';
+export { importHistory, type ImportedHistory, type ImportHistoryOptions } from './import-history.js';
 export { init } from './init.js';
 export { lint, type LintedMigration, type LintOptions, type LintReport } from './lint.js';
 export { plan, type PlannedStatement, type PlannedStep, type PlannedTrace, type PlannedUpgrade, type PlanOptions } from './plan.js';
@@ -23,6 +24,7 @@ export { upgrade, type UpgradeOptions } from './upgrade.js';
 
 export type { Generated, GenerateRequest, Rename } from '../autogenerate/index.js';
 export type { Created } from '../create-all.js';
+export type { ForeignToolName, Matched } from '../imported/index.js';
 export type { Init, InitOptions } from '../init/index.js';
 export type { Target } from '../plan.js';
 export type { Proof } from '../proof.js';

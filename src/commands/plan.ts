@@ -129,7 +129,14 @@ async function describeSteps(
   const { transaction, migrations } = call.config;
   const pooled = session.wire.processId !== history.facts.backendPid;
   const loaded = await loadMigrations(call, pending, 'up');
-  const planned = planUpgrade({ pending: loaded, applied, transaction, disableTransactions: migrations.disableTransactions, pooled });
+  const planned = planUpgrade({
+    pending: loaded,
+    applied,
+    migrations: all,
+    transaction,
+    disableTransactions: migrations.disableTransactions,
+    pooled,
+  });
   const captured = await capturePlan({ call, session }, planned);
   const lint = await lintCaptured({ call, session, migrations: all }, captured, planned.transaction);
   const described = captured.map((each, index) => describeStep(each, lint?.steps[index]?.breaking));

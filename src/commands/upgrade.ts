@@ -6,6 +6,7 @@ import type { Target } from '../plan.js';
 import { readState } from '../read-state.js';
 import { openDatabase, runCall } from '../run-call.js';
 import { refreshSnapshot } from '../snapshot.js';
+import { withReplicas } from '../with-replicas.js';
 
 export interface UpgradeOptions {
   /** Default `head`. */
@@ -21,7 +22,10 @@ export async function upgrade(options: Options, { target = 'head' }: UpgradeOpti
   return await runCall({ ...options, mode: 'apply' }, async (call) => {
     await using opened = await openDatabase(call);
     const state = await readState(opened);
-    const migrated = target === 'head' && state.inSync ? nothingToDo(call, state) : await migrateUnderLock(opened, target);
+    const isDone = target === 'head' && state.inSync;
+    const migrated = await withReplicas(opened, isDone ? 'in-sync' : 'pending', async () =>
+      isDone ? nothingToDo(call, state) : await migrateUnderLock(opened, target),
+    );
     const outcome = migrated.applied.length === 0 ? migrated : withFindings(migrated, await refreshSnapshot(opened));
     if (state.inSync && !opened.history.hasBackfills) return outcome;
     return await seeToBackfills(opened, { outcome });

@@ -7,6 +7,7 @@ import type { MigrationsInput } from './migrations.js';
 import type { ReplicaInput } from './replicas.js';
 import type { RulesInput } from './rules.js';
 import type { SchemaInput } from './schema.js';
+import type { Stream } from './streams.js';
 import type { TenantsInput } from './tenants.js';
 import type { ThrottleSettings } from './throttle.js';
 import type { Timeouts } from './timeouts.js';
@@ -71,6 +72,11 @@ export interface Options {
    * names a file in which the schema after the last migration is written down for review.
    */
   readonly schema?: SchemaInput | undefined;
+  /**
+   * Migrations of packages, or others that are kept apart from the application's own: each has a history of its own in this database, and the call brings all of them to head,
+   * in the order of their `after`. Default: none. docs/streams.md
+   */
+  readonly streams?: readonly Stream[] | undefined;
   /**
    * The search_path of the session for every migration, check and read of the call; beats that of the role, of the database and of `knex`. New tables
    * go to the first schema, which must exist.

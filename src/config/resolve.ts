@@ -10,6 +10,7 @@ import type { BackfillMode, Check, Expectation, Logger, Mode, Options, ProgressE
 import type { ReplicaSettings } from './replicas.js';
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
 import type { SchemaSource } from './schema.js';
+import { problemsOfStreams, type StreamSettings } from './streams.js';
 import { optionTable, type OptionRow } from './table.js';
 import { conflictsWithTenants, type TenantSettings } from './tenants.js';
 import type { ThrottleSettings } from './throttle.js';
@@ -24,6 +25,7 @@ export interface Config {
   readonly knex: Knex | undefined;
   readonly migrations: MigrationsConfig;
   readonly schema: SchemaSource | undefined;
+  readonly streams: readonly StreamSettings[];
   /** Undefined: as the role, the database or `knex` has it. */
   readonly searchPath: readonly string[] | undefined;
   readonly tenants: TenantSettings | undefined;
@@ -63,15 +65,15 @@ export function resolveConfig(options: Options = {}): Config {
 export function configOf(options: Options, problems: string[]): Config {
   const asked = readOptions(options, problems);
   const migrations = migrationsOf(asked, problems);
-  const config: Config = {
+  problems.push(...problemsOfStreams(asked.streams ?? [], migrations)); // there are none where they could not be read
+  problems.push(...conflictsWithTenants({ tenants: asked.tenants, migrations }));
+  return {
     ...asked,
     connection: connectionOf(options, asked, problems),
     migrations,
     rules: rulesOf(options, asked, migrations),
     application: applicationOf(asked),
   };
-  problems.push(...conflictsWithTenants(config));
-  return config;
 }
 
 /**
@@ -107,6 +109,7 @@ type AlwaysThere =
   | 'transaction'
   | 'backup'
   | 'replicas'
+  | 'streams'
   | 'rules'
   | 'lint'
   | 'checks'

@@ -6,6 +6,7 @@ import type { Check, Expectation, Logger, Options, ProgressEvent } from './optio
 import { readReplicas } from './replicas.js';
 import { readRules } from './rules.js';
 import { readSchemaSource } from './schema.js';
+import { readStreams } from './streams.js';
 import { readSearchPath, readTenants } from './tenants.js';
 import { readThrottle } from './throttle.js';
 import { readTimeouts } from './timeouts.js';
@@ -45,6 +46,11 @@ export const optionTable = {
     sentence:
       'The model, for create-all, check and autogenerate: a module with a default function `(knex) => ...`, a .sql file, a list of both, or `{ files, include, exclude, snapshot }`.',
     read: readSchemaSource,
+  },
+  streams: {
+    default: [],
+    sentence: 'Migrations of packages, each with a history of its own: a list of `{ name, migrations, after, baseline }`. See streams.md.',
+    read: readStreams,
   },
   searchPath: {
     shown: 'that of the role, or of `knex`',

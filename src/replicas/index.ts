@@ -1,131 +1,88 @@
-import { findingsError, MigrationError, withOutcome } from '../errors.js';
+import { MigrationError, withOutcome } from '../errors.js';
 import { errorsOf, type Finding } from '../finding.js';
-import { withFindings, withReplicaStates, type Outcome, type ReplicaOutcome } from '../outcome.js';
+import { withFindings, withReplicaStates, type Outcome, type ReplicaOutcome, type ReplicaState } from '../outcome.js';
 import { inSchema } from '../read-state.js';
-import type { Opened } from '../run-call.js';
-import { readMark, Replica, type Mark } from './look.js';
-import { judge, lasting, misidentify, misplaced, remedies, type Judged } from './state.js';
+import { asMigrationError, type Opened } from '../run-call.js';
+import { readMark, Replica } from './look.js';
+import { lasting, misidentify, misplaced, remedyOf } from './state.js';
+import { Waiting, type Goal, type Result } from './waiting.js';
 
 /**
  * Before the first change: is each replica a standby of this very primary? Asks all at once, writes nothing. Throws EM_CHECK_FAILED for one
- * that is something else, whatever its policy, and for one that cannot be reached where its policy is `fail`.
+ * that is something else, whatever its policy, and for one that does not answer or lets nobody in where its policy is `fail`; retryable where
+ * nobody has answered and nothing else is wrong.
  */
 export async function checkReplicas(opened: Opened): Promise<void> {
   const history = historyOf(opened);
   const mark = await readMark(opened.session, history);
-  await using replicas = new Replicas(opened);
-  const found = await Promise.all(
+  await using replicas = new Replicas(opened, 'pending');
+  const seen = await Promise.all(
     replicas.list.map(async (replica) => {
       const look = await replica.look(mark, history);
-      const wrong = typeof look === 'string' ? ({ state: 'unreachable', detail: look } as const) : misidentify(look, mark);
-      return wrong === undefined ? [] : [identityFinding(replica, wrong)];
+      const wrong = 'detail' in look ? look : misidentify(look, mark);
+      return wrong === undefined ? [] : [{ state: wrong.state, finding: identityFinding(replica, wrong) }];
     }),
   );
-  const findings = found.flat();
-  if (errorsOf(findings).length > 0) throw findingsError('EM_CHECK_FAILED', 'refused before anything was changed', findings);
+  refuse('EM_CHECK_FAILED', 'refused before anything was changed', seen.flat());
 }
 
-function identityFinding({ settings: { name, policy } }: Replica, { state, detail }: Judged): Finding {
-  const level = state === 'unreachable' && policy === 'warn' ? 'warn' : 'error';
+function identityFinding({ settings: { name, policy } }: Replica, { state, detail }: { state: ReplicaState; detail: string }): Finding {
+  const level = policy === 'fail' || misplaced.has(state) ? 'error' : 'warn';
   return { code: 'replica-identity', level, message: `replica ${name} is ${state}: ${detail}`, remedy: remedyOf(state) };
 }
 
 /**
  * Waits until each replica shows what the primary shows: its replay has passed the flush position taken now, and the history reads there as
- * here. A call that has changed nothing takes the history alone as proof. Writes nothing. Each state is reported as soon as it is seen
- * (`replica.waiting`). Throws EM_REPLICA_BEHIND, with the outcome, for a replica of the policy `fail` whose state waiting does not mend, or
- * when its `timeoutMs` have passed; with `warn` that is a finding, unless it is no replica of this primary.
+ * here. Where nothing was pending the history alone is proof. Writes nothing. Each state is reported as soon as it is seen (`replica.waiting`).
+ * Throws EM_REPLICA_BEHIND for a replica of the policy `fail` whose state waiting does not mend, or when its `timeoutMs` have passed; with `warn`
+ * that is a finding, unless it is no replica of this primary. Whatever it throws has the outcome.
  */
-export async function withReplicas(opened: Opened, outcome: Outcome): Promise<Outcome> {
+export async function waitForReplicas(opened: Opened, outcome: Outcome, found: Goal['found']): Promise<Outcome> {
+  const { report } = opened.call;
+  let told = outcome;
+  try {
+    const results = await report.phase('replicas', async () => await follow(opened, found));
+    const findings = results.flatMap(({ finding }) => (finding ? [finding] : []));
+    told = withReplicaStates(withFindings(outcome, findings), results.map(stateOf), report.timings);
+    refuse('EM_REPLICA_BEHIND', 'replicas do not show the schema of the primary', results);
+    return told;
+  } catch (error) {
+    throw withOutcome(asMigrationError(opened.call, error), Object.freeze({ ...told, status: 'failed' }));
+  }
+}
+
+async function follow(opened: Opened, found: Goal['found']): Promise<readonly Result[]> {
   const { call, session } = opened;
+  await using replicas = new Replicas(opened, found);
+  if (replicas.list.length === 0) return [];
   const history = historyOf(opened);
-  await using replicas = new Replicas(opened, outcome.status);
-  const results = await call.report.phase('replicas', async () => {
-    const mark = await readMark(session, history);
-    return await new Waiting({ call, mark, history, proof: outcome.status === 'migrated' ? 'replay' : 'content' }).until(replicas.list);
-  });
-  const findings = results.flatMap((result) => (result.finding ? [result.finding] : []));
-  const told = withReplicaStates(withFindings(outcome, findings), results.map(stateOf), call.report.timings);
-  if (errorsOf(findings).length > 0) throw withOutcome(behind(findings, results), { ...told, status: 'failed' });
-  return told;
-}
-
-// A person must act on one of them: then the next try fails in the same way.
-function behind(findings: readonly Finding[], results: readonly Result[]): MigrationError {
-  const lines = errorsOf(findings).map(({ code, message, remedy }) => `- ${code}: ${message}\n    ${remedy}`);
-  const isLasting = results.some(({ state, finding }) => finding?.level === 'error' && lasting.has(state));
-  return new MigrationError('EM_REPLICA_BEHIND', ['replicas do not show the schema of the primary:', ...lines].join('\n  '), {
-    findings,
-    ...(isLasting && { exit: 78 }),
-  });
-}
-
-interface Result extends ReplicaOutcome {
-  readonly finding?: Finding;
+  return await new Waiting({ call, mark: await readMark(session, history), history, found }).until(replicas.list);
 }
 
 function stateOf({ name, state, ms }: Result): ReplicaOutcome {
   return { name, state, ms };
 }
 
-interface Goal {
-  readonly call: Opened['call'];
-  readonly mark: Mark;
-  readonly history: string;
-  /** See {@link judge}. */
-  readonly proof: 'content' | 'replay';
+interface Told {
+  readonly state: ReplicaState;
+  readonly finding?: Finding;
 }
 
-/** One round after the other, all replicas at once in each: the wait of the call is that for the slowest, not the sum. */
-class Waiting {
-  private readonly startedAt = performance.now();
-  private readonly told = new Map<string, string>();
-
-  constructor(private readonly goal: Goal) {}
-
-  async until(replicas: readonly Replica[]): Promise<readonly Result[]> {
-    const results = new Map<Replica, Result>();
-    for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.5, 1_000)) {
-      const open = replicas.filter((replica) => !results.has(replica));
-      const looks = await Promise.all(open.map(async (replica) => [replica, await this.look(replica)] as const));
-      for (const [replica, result] of looks) if (result !== undefined) results.set(replica, result);
-      if (results.size === replicas.length) return replicas.map((replica) => results.get(replica) as Result);
-      await this.goal.call.wait(pauseMs);
-    }
-  }
-
-  private async look(replica: Replica): Promise<Result | undefined> {
-    const { mark, history, proof } = this.goal;
-    const { name, policy, timeoutMs } = replica.settings;
-    const look = await replica.look(mark, history);
-    const judged: Judged = typeof look === 'string' ? { state: 'unreachable', detail: look } : judge(look, mark, proof);
-    const { state, detail } = judged;
-    const ms = Math.round(performance.now() - this.startedAt);
-    this.tell(name, judged, ms);
-    if (state === 'ready') return { name, state, ms };
-    const limitMs = timeoutMs + (typeof look === 'string' ? 0 : look.delayMs);
-    if (!lasting.has(state) && ms < limitMs) return undefined;
-    const level = policy === 'fail' || misplaced.has(state) ? 'error' : 'warn';
-    const message = `replica ${name} is ${state} after ${ms} ms: ${detail}`;
-    return { name, state, ms, finding: { code: 'replica-behind', level, message, remedy: remedyOf(state) } };
-  }
-
-  // Each state once.
-  private tell(replica: string, { state, detail }: Judged, ms: number): void {
-    const { report } = this.goal.call;
-    if (this.told.get(replica) === state) return;
-    this.told.set(replica, state);
-    if (state === 'ready') report.debug('replica.ready', { replica, ms });
-    else report.info('replica.waiting', { replica, state, detail, ms });
-  }
+function refuse(code: 'EM_CHECK_FAILED' | 'EM_REPLICA_BEHIND', what: string, told: readonly Told[]): void {
+  const findings = told.flatMap(({ finding }) => (finding ? [finding] : []));
+  const refused = errorsOf(findings);
+  if (refused.length === 0) return;
+  const lines = refused.map(({ code: of, message, remedy }) => `- ${of}: ${message}\n    ${remedy}`);
+  const isLasting = told.some(({ state, finding }) => finding?.level === 'error' && lasting.has(state)); // the next try would fail in the same way
+  throw new MigrationError(code, [`${what}:`, ...lines].join('\n  '), { findings, exit: isLasting ? 78 : 75 });
 }
 
 class Replicas implements AsyncDisposable {
   readonly list: readonly Replica[];
 
-  constructor({ call, session }: Opened, status: Outcome['status'] = 'migrated') {
-    const wanted = call.config.replicas.filter(({ when }) => when === 'always' || status === 'migrated');
-    this.list = wanted.map((settings) => new Replica(session, settings));
+  constructor(opened: Opened, found: Goal['found']) {
+    const wanted = opened.call.config.replicas.filter(({ when }) => when === 'always' || found === 'pending');
+    this.list = wanted.map((settings) => new Replica(opened, settings));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -137,8 +94,4 @@ class Replicas implements AsyncDisposable {
 function historyOf({ tables, history: { facts } }: Opened): string {
   const schema = tables.schema ?? facts.schema;
   return schema === null ? tables.history : inSchema(tables, schema).history;
-}
-
-function remedyOf(state: Judged['state']): string {
-  return state === 'ready' ? '' : remedies[state];
 }

@@ -94,14 +94,23 @@ export function migrationOf(listed: Listed, load: () => Promise<LoadedMigration>
 }
 
 /**
- * The name under which a migration is recorded: in the form that the history already uses. Where every recorded name has one
- * extension (.ts, or none), that one; in a mixed or empty history the migration's own name. Pure.
+ * The name under which a migration is recorded: in the form that the history already uses for files of its extension (.ts, or none, where a build ships
+ * .js). A kind of file that the history does not have yet keeps its own name, which knex looks for. Where no row of the history has a file any more, the one form
+ * that all rows have. Pure.
  */
-export function recordedName(name: string, existing: readonly string[]): string {
+export function recordedName(name: string, applied: readonly string[], files: readonly string[]): string {
   if (otherExtension.test(name)) return name;
-  const forms = new Set(existing.filter((other) => !otherExtension.test(other)).map((other) => codeExtension.exec(other)?.[0] ?? ''));
+  const rows = applied.filter((row) => !otherExtension.test(row));
+  const fileOf = new Map(files.map((file) => [migrationId(file), file]));
+  const known = rows.filter((row) => fileOf.has(migrationId(row)));
+  const alike = known.filter((row) => formOf(fileOf.get(migrationId(row)) ?? '') === formOf(name));
+  const forms = new Set((known.length > 0 ? alike : rows).map(formOf));
   const [form] = forms;
   return forms.size === 1 ? migrationId(name) + form : name;
+}
+
+function formOf(name: string): string {
+  return codeExtension.exec(name)?.[0] ?? '';
 }
 
 /** The line, from 1, of a position as the server and the parser give it: from 1, in characters. */

@@ -52,6 +52,14 @@ describe('knex beside us', () => {
     expect(await knex.migrate.status()).toBe(0);
     expect(await knex.migrate.currentVersion()).toBe('02');
   });
+  test('a kind of file that the history does not have yet keeps its name, under which knex looks for it', async () => {
+    const project = await makeProject('01_a.js');
+    await project.boot();
+    await project.write('02_b.mjs');
+    await project.boot();
+    const knex = project.knex({ migrations: { directory: project.directory, loadExtensions: ['.js', '.mjs'] } });
+    expect(await knex.migrate.list()).toEqual([[{ name: '01_a.js' }, { name: '02_b.mjs' }], []]);
+  });
   test('our tables are those that knex makes, to the last column, constraint, index and sequence', async () => {
     const [ours, theirs] = [await makeProject('01_a.js'), await makeProject('01_a.js')];
     await ours.boot();

@@ -27,7 +27,19 @@ test.each([
   ['a .sql name as it is', '2.sql', ['0.ts'], '2.sql'],
   ['a .coffee name as it is', '2.coffee', ['0.ts'], '2.coffee'],
 ])('a name is recorded with %s', (_which, name, existing, recorded) => {
-  expect(recordedName(name, existing)).toBe(recorded);
+  expect(recordedName(name, existing, [])).toBe(recorded);
+});
+
+test.each([
+  ['its own where the history has its kind under its own name', '2.ts', ['0.js', '1.ts'], ['0.js', '1.ts'], '2.ts'],
+  ['its own where the history has another kind under its own name', '2.ts', ['0.js'], ['0.js'], '2.ts'],
+  ['.ts where a build made .js of them', '2.js', ['0.ts', '1.ts'], ['0.js', '1.js'], '2.ts'],
+  ['.ts where a build made .js of all but old ones', '2.js', ['0.ts'], ['0.js', '00.mjs'], '2.ts'],
+  ['its own where the history has its kind under two forms', '2.js', ['0.ts', '1.js'], ['0.js', '1.js'], '2.js'],
+  ['none where the files are modules without one', '2', ['0'], ['0'], '2'],
+  ['.js for a module whose elder was a file', '2', ['0.js'], ['0'], '2.js'],
+])('beside the files of the code a name is recorded with %s', (_which, name, existing, files, recorded) => {
+  expect(recordedName(name, existing, [...files, name])).toBe(recorded);
 });
 
 test.each([

@@ -39,7 +39,7 @@ const head = `import { test } from 'ensure-migrated/vitest'; import { expect } f
   const add = async (db, name) => { const client = await db.pool.connect(); try {
     await client.query('begin'); await client.query('insert into people (name) values ($1)', [name]); await client.query('commit'); } finally { client.release(); } };`;
 
-test('each test finds a clean database, whatever the test before it did, in files and workers that run at once', async () => {
+test('each test finds a clean database, whatever the test before it did, in files and workers that run at once; concurrent ones have one each', async () => {
   const file = `${head}
     for (let n = 0; n < 3; n++) test('test ' + n, async ({ db }) => {
       expect(await names(db)).toEqual([]);
@@ -49,21 +49,7 @@ test('each test finds a clean database, whatever the test before it did, in file
       expect(await names(db)).toEqual(['Ada']);
     });
     test('at last', async ({ db }) => expect(await db.pool.query('select * from people, countries')).toMatchObject({ fields: { length: 7 }, rows: [] }));`;
-  const maintenance = await createDatabase();
-  const directory = await makeProject({ 'test/a.test.js': file, 'test/b.test.js': file, 'test/c.test.js': file });
-  const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: maintenance.url }).ended;
-  expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +12 passed/)]);
-  expect(await ours(maintenance)).toEqual([expect.stringMatching(/^em_t_/)]);
-});
-
-test('without a DATABASE_URL an embedded PostgreSQL is started', async () => {
-  const directory = await makeProject({ 'a.test.js': `${head} test('a', async ({ db }) => expect(await names(db)).toEqual([]));` });
-  const { code, stdout, stderr } = await runVitest(directory, {}).ended;
-  expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +1 passed/)]);
-});
-
-test('concurrent tests of one file have a database each', async () => {
-  const file = `${head}
+  const concurrent = `${head}
     const open = new Set();
     for (const n of [1, 2, 3]) test.concurrent('test ' + n, async ({ db, expect }) => {
       open.add(db.url);
@@ -71,42 +57,37 @@ test('concurrent tests of one file have a database each', async () => {
       await expect.poll(() => open.size, { timeout: 30_000 }).toBe(3);
       expect(await names(db)).toEqual(['Ada']);
     });`;
-  const { code, stdout, stderr } = await runVitest(await makeProject({ 'a.test.js': file }), { DATABASE_URL: (await createDatabase()).url })
-    .ended;
-  expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +3 passed/)]);
+  const maintenance = await createDatabase();
+  const directory = await makeProject({ 'a.test.js': file, 'b.test.js': file, 'c.test.js': concurrent });
+  const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: maintenance.url }).ended;
+  expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +11 passed/)]);
+  expect(await ours(maintenance)).toEqual([expect.stringMatching(/^em_t_/)]);
 });
 
-test('a failed test keeps its database and says where; the next test has another', async () => {
+test('a failed test keeps its database and says where, one that leaves a transaction open fails with onLeak error; the next test has another', async () => {
   const maintenance = await createDatabase();
   const directory = await makeProject({
     'vitest.config.js': `export default { test: { globalSetup: ['./setup.js'] } };`,
-    'setup.js': `import { setupDatabases } from 'ensure-migrated/vitest/setup'; export default setupDatabases({ keepFailed: true, seed: './seed.sql' });`,
+    'setup.js': `import { setupDatabases } from 'ensure-migrated/vitest/setup'; export default setupDatabases({ keepFailed: true, onLeak: 'error', seed: './seed.sql' });`,
     'seed.sql': `insert into people (name) values ('Bob');`,
     'a.test.js': `${head}
       test('fails', async ({ db }) => { await add(db, 'Ada'); expect(await names(db)).toEqual([]); });
+      test('leaks', async ({ db }) => { const client = await db.pool.connect(); await client.query('begin'); });
       test('passes', async ({ db }) => expect(await names(db)).toEqual(['Bob']));`,
   });
   const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: maintenance.url }).ended;
   const [, name = ''] = /The database of this test is kept: \S*\/(em_c_\w+)/.exec(stdout + stderr) ?? [];
-  expect([code, stdout + stderr, name]).toEqual([1, expect.stringMatching(/Tests +1 failed \| 1 passed/), expect.stringMatching(/^em_c_/)]);
+  expect([code, stdout + stderr, name]).toEqual([
+    1,
+    expect.stringMatching(/a test has left open[^]*Tests +2 failed \| 1 passed/),
+    expect.stringMatching(/^em_c_/),
+  ]);
   expect(stdout + stderr).not.toContain(new URL(maintenance.url).password);
   const kept = await createClient(maintenance.url.replace(/[^/]*$/, name));
   expect((await kept.query('select name from people order by 1')).rows).toEqual([{ name: 'Ada' }, { name: 'Bob' }]);
   await kept.end();
   expect(await ours(maintenance)).toHaveLength(2);
   await maintenance.query(`drop database ${name}`);
-});
-
-test('with onLeak error the test that leaves a transaction open fails, and no other', async () => {
-  const directory = await makeProject({
-    'vitest.config.js': `export default { test: { globalSetup: ['./setup.js'] } };`,
-    'setup.js': `import { setupDatabases } from 'ensure-migrated/vitest/setup'; export default setupDatabases({ onLeak: 'error' });`,
-    'a.test.js': `${head}
-      test('leaks', async ({ db }) => { const client = await db.pool.connect(); await client.query('begin'); });
-      test('passes', async ({ db }) => expect(await names(db)).toEqual([]));`,
-  });
-  const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: (await createDatabase()).url }).ended;
-  expect([code, stdout + stderr]).toEqual([1, expect.stringMatching(/a test has left open[^]*Tests +1 failed \| 1 passed/)]);
 });
 
 test('a project may have several databases, each with migrations of its own', async () => {
@@ -126,7 +107,7 @@ test('a project may have several databases, each with migrations of its own', as
   expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +1 passed/)]);
 });
 
-test('several projects have a database each, on one server, and a retried test finds a clean one', async () => {
+test('without a DATABASE_URL several projects have a database each, on one embedded server; a retried test finds a clean one', async () => {
   const project = (name: string) =>
     `{ test: { name: '${name}', root: './${name}', pool: '${name === 'one' ? 'threads' : 'forks'}', globalSetup: ['ensure-migrated/vitest/setup'] } }`;
   const file = (name: string) => `import { test } from 'ensure-migrated/vitest'; import { expect } from 'vitest';

@@ -1,7 +1,9 @@
-import { baseline, stamp } from '../../commands/index.js';
+import { readFile } from 'node:fs/promises';
+import { baseline, importHistory, stamp, type ForeignToolName } from '../../commands/index.js';
+import { messageOf, MigrationError } from '../../errors.js';
 import { readTarget } from '../target.js';
-import { baselinedText, stampedText } from '../text.js';
-import type { Verb } from '../verb.js';
+import { baselinedText, importedText, stampedText } from '../text.js';
+import { flagText, type Verb } from '../verb.js';
 
 /** The verbs that record without running. */
 export const adopting: readonly Verb[] = [
@@ -15,6 +17,25 @@ export const adopting: readonly Verb[] = [
     run: async (options, { flags: { at } }) => {
       const result = await baseline(options, { at: typeof at === 'string' ? at : undefined });
       return { result, text: (screen) => baselinedText(result, screen) };
+    },
+  },
+  {
+    name: 'import-history',
+    summary: 'Take over the history of another tool.',
+    description:
+      'For a project that has moved its migrations here from Alembic, Prisma, node-pg-migrate, umzug or drizzle. It reads what that tool has on record, finds each of those among the files (by name, or by the hash of the file), runs the files up to the newest of them in a scratch database, which needs CREATEDB, and compares the catalogs. Then it records them without running them. What belongs to the other tool is never written.',
+    flags: {
+      '--from <tool>': 'alembic, prisma, node-pg-migrate, umzug or drizzle.',
+      '--table <name>': 'Where that tool keeps its history, as table or schema.table. Default: where it does by itself.',
+      '--map <file>': 'A JSON object: for a name that the tool has on record, the name of the file here.',
+    },
+    examples: ['ensure-migrated import-history --from prisma', 'ensure-migrated import-history --from alembic --map names.json'],
+    run: async (options, input) => {
+      const map = flagText(input, 'map');
+      const names = map === undefined ? undefined : await readNames(map);
+      const from = (flagText(input, 'from') ?? '') as ForeignToolName; // what else it may be is refused
+      const result = await importHistory(options, { from, table: flagText(input, 'table'), names });
+      return { result, text: (screen) => importedText(result, screen) };
     },
   },
   {
@@ -40,3 +61,20 @@ export const adopting: readonly Verb[] = [
     },
   },
 ];
+
+async function readNames(file: string): Promise<Readonly<Record<string, string>>> {
+  const remedy = 'Give a file with a JSON object: { "<name there>": "<file here>" }. Nothing was changed.';
+  try {
+    const names: unknown = JSON.parse(await readFile(file, 'utf8'));
+    if (isNames(names)) return names;
+  } catch (cause) {
+    throw new MigrationError('EM_CONFIG_INVALID', `--map ${file}: ${messageOf(cause)}`, { cause, remedy });
+  }
+  throw new MigrationError('EM_CONFIG_INVALID', `--map ${file}: expected an object of names`, { remedy });
+}
+
+function isNames(value: unknown): value is Record<string, string> {
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every((name) => typeof name === 'string')
+  );
+}
