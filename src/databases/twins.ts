@@ -1,5 +1,5 @@
 import { quietCall, type Call } from '../call.js';
-import { resolveConfig, type Database } from '../config/index.js';
+import { resolveConfig, type Config, type Database, type MigrationsConfig } from '../config/index.js';
 import { MigrationError } from '../errors.js';
 import { inLanes } from '../fleet.js';
 import { readHistory, tablesOf } from '../history/index.js';
@@ -15,11 +15,11 @@ interface Known {
 }
 
 const atOnce = 16;
-const limitMs = 2_000;
+const limitMs = 3_000;
 
 /**
  * Asks each database who it is, and throws EM_CONFIG_INVALID where two have one history in one database: a connection that was copied and not
- * changed. What does not answer within 2 s is left out, since its own boot says why. Takes no lock, writes nothing.
+ * changed. What does not answer within 3 s is left out, since its own boot says why. Takes no lock, writes nothing.
  */
 export async function refuseTwins(call: Call, databases: readonly Database[]): Promise<void> {
   const known = await askAll(call, databases);
@@ -76,17 +76,26 @@ function aborted(limit: AbortSignal): Promise<[]> {
 }
 
 async function ask(call: Call, name: string): Promise<Known[]> {
-  const { migrations, tenants } = call.config;
-  const tables = tablesOf(migrations);
   await using session = await openSession(call, 'connection', connectAtOnce);
-  const { facts } = await readHistory(session, tables);
+  const { facts } = await readHistory(session, tablesOf(call.config.migrations));
   const cluster = await readCluster(session);
-  const schemas = (await tenants?.schemas()) ?? [tables.schema ?? facts.schema ?? ''];
-  return schemas.map((schema) => ({
+  return (await historiesOf(call.config)).map(({ schemaName = facts.schema ?? '', tableName }) => ({
     name,
-    place: `${schema}.${tables.names.history} of the database "${facts.database}"`,
-    key: JSON.stringify([cluster, facts.database, schema, tables.names.history]),
+    place: `${schemaName}.${tableName} of the database "${facts.database}"`,
+    key: JSON.stringify([cluster, facts.database, schemaName, tableName]),
   }));
+}
+
+type Named = Pick<MigrationsConfig, 'schemaName' | 'tableName'>;
+
+async function historiesOf({ migrations, streams, tenants }: Config): Promise<readonly Named[]> {
+  const brought = streams.map(({ migrations: own }): Named => ({
+    schemaName: own.schemaName ?? migrations.schemaName,
+    tableName: own.tableName,
+  }));
+  if (tenants === undefined) return [migrations, ...brought];
+  const { tableName } = migrations;
+  return [...(await tenants.schemas()).map((schemaName) => ({ schemaName, tableName })), ...brought];
 }
 
 // A physical copy keeps the system identifier, as a shard that was split off by a base backup does; the server that answers has a start of its own.
