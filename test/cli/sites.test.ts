@@ -16,8 +16,9 @@ async function run(config: string, ...args: string[]) {
 
 /** A configuration file of these databases beside two migrations. */
 async function makeProject(databases: Readonly<Record<string, string | undefined>>, others: object = {}): Promise<string> {
-  const entries = Object.entries(databases).map(([name, connection]) => ({ name, connection }));
-  const options = { databases: entries, timeouts: { connectMs: 200 }, ...others };
+  const impatient = { timeouts: { connectMs: 200 } };
+  const entries = Object.entries(databases).map(([name, connection]) => ({ name, connection, ...(connection === closed && impatient) }));
+  const options = { databases: entries, ...others };
   const directory = await makeDirectory({
     'ensure-migrated.config.mjs': `export default ${JSON.stringify(options)};`,
     'migrations/01_patients.sql': 'create table patients (id int);',
