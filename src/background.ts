@@ -4,7 +4,7 @@ import type { Options } from './config/index.js';
 import { isMigrationError, sqlStateOf, type MigrationError } from './errors.js';
 import type { Tables } from './history/index.js';
 import { runCall } from './run-call.js';
-import { openSession } from './session/index.js';
+import { openSession, type Session } from './session/index.js';
 import type { Migration } from './source/index.js';
 
 export interface BackgroundRequest {
@@ -21,19 +21,24 @@ const backoffMs = { least: 500, most: 30_000 };
  * backfill is left that this code can work on, and, its batch taken back, with SIGTERM, SIGINT and `signal`. A lost connection is opened again. Never throws:
  * what ends it otherwise is the event `backfill.worker-ended`.
  */
-export function workInBackground({ options, ...place }: BackgroundRequest): void {
-  const { timeouts } = options;
-  const patient: Options = { ...options, timeouts: { ...timeouts, connectMs: 5_000, callMs: 2 ** 31 - 1 } };
-  void runCall(patient, async (call) => await work(call, place), tellEnded).catch(() => undefined);
+export function workInBackground({ options, tables, migrations }: BackgroundRequest): void {
+  inBackground(options, async (call) => await backgroundWork({ call, tables, definitionOf: definitionsIn(migrations) }));
 }
 
-function tellEnded({ report }: Call, { code, remedy }: MigrationError): void {
+/** The same for other work: what `begin` gives works on a session until that is lost, and then on another one. */
+export function inBackground(options: Options, begin: (call: Call) => Promise<(session: Session) => Promise<void>>): void {
+  const { timeouts } = options;
+  const patient: Options = { ...options, timeouts: { ...timeouts, connectMs: 5_000, callMs: 2 ** 31 - 1 } };
+  void runCall(patient, async (call) => await work(call, await begin(call)), tellEnded).catch(() => undefined);
+}
+
+/** What has ended a worker, for the log. */
+export function tellEnded({ report }: Call, { code, remedy }: MigrationError): void {
   if (code === 'EM_ABORTED') report.info('backfill.worker-stopped', {});
   else report.error('backfill.worker-ended', { code, remedy });
 }
 
-async function work(call: Call, { tables, migrations }: Omit<BackgroundRequest, 'options'>): Promise<void> {
-  const workOn = await backgroundWork({ call, tables, definitionOf: definitionsIn(migrations) });
+async function work(call: Call, workOn: (session: Session) => Promise<void>): Promise<void> {
   for (let failures = 0; ; failures++) {
     const startedAt = performance.now();
     try {
@@ -54,7 +59,7 @@ function codeOf(error: unknown): string {
   return isMigrationError(error) ? error.code : (sqlStateOf(error) ?? 'unknown');
 }
 
-// What a person has to mend: a right that is lacking, a table that is gone, a migration that cannot be imported.
-function isPassing(error: unknown): boolean {
+/** Not so: what a person has to mend, a right that is lacking, a table that is gone, a migration that cannot be imported. */
+export function isPassing(error: unknown): boolean {
   return isMigrationError(error) ? error.retryable : !/^(42|3[DF])/.test(codeOf(error));
 }

@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import type { Session } from '../session/index.js';
 import type { Backfill } from './definition.js';
 import type { BackfillProgress } from './progress.js';
+import type { Round } from './background.js';
 import type { Crew } from './worker.js';
 
 export type { Backfill, Batch, Row } from './definition.js';
@@ -15,6 +16,7 @@ export type { BackfillControl, BackfillError, Status } from './state.js';
 export { chosenOf } from './names.js';
 export { describeProgress, isUnfinished, readChanged, readUnfinished, shortOf } from './unfinished.js';
 export type { Crew } from './worker.js';
+export type { Round } from './background.js';
 
 /**
  * Enqueues a backfill in the transaction of the migration that calls it: one that the migration exports under this name, or one that is given here and
@@ -43,4 +45,9 @@ export async function waitForDone(...args: Parameters<typeof import('./wait.js')
 /** See background.ts. */
 export async function backgroundWork(crew: Crew): Promise<(session: Session) => Promise<void>> {
   return (await import('./background.js')).backgroundWork(crew);
+}
+
+/** See background.ts. */
+export async function backgroundRound(crew: Crew): Promise<(session: Session) => Promise<Round>> {
+  return (await import('./background.js')).backgroundRound(crew);
 }

@@ -101,12 +101,17 @@ export const readSearchPath: Reader<readonly string[]> = (value, place) => {
 interface BesideTenants {
   readonly tenants: TenantSettings | undefined;
   readonly migrations: { readonly schemaName: string | undefined };
+  readonly replicas: readonly unknown[];
 }
 
 /** What cannot be together with tenants, one problem a line. */
-export function conflictsWithTenants({ tenants, migrations: { schemaName } }: BesideTenants): string[] {
-  if (tenants === undefined || schemaName === undefined) return [];
-  return [
-    `migrations.schemaName: expected nothing together with tenants, each of which has its history in its own schema; got ${shown(schemaName)}`,
-  ];
+export function conflictsWithTenants({ tenants, migrations: { schemaName }, replicas }: BesideTenants): string[] {
+  if (tenants === undefined) return [];
+  const problems: string[] = [];
+  if (schemaName !== undefined) {
+    const path = 'migrations.schemaName';
+    refuse({ path, problems }, 'nothing together with tenants, each of which has its history in its own schema', shown(schemaName));
+  }
+  if (replicas.length > 0) refuse({ path: 'replicas', problems }, 'nothing together with tenants', `a list of ${replicas.length}`);
+  return problems;
 }

@@ -62,6 +62,7 @@ class Tenants {
     if (behind.length > 0) call.report.info('tenants.behind', { behindCount: behind.length, ofCount: this.names.length });
     const members = await this.bring(behind);
     const all = await this.seeToBackfills(members);
+    await this.workInBackground(all);
     return tell(call, all, this.backup);
   }
 
@@ -188,6 +189,14 @@ class Tenants {
       const { backfills: _, ...rest } = outcome;
       return Object.freeze({ ...rest, ...(left && { backfills: left }) });
     });
+  }
+
+  private async workInBackground(members: readonly Member[]): Promise<void> {
+    const { mode, backfills } = this.call.config;
+    const names = members.filter(({ outcome }) => outcome?.backfills !== undefined).map(({ name }) => name);
+    if (mode !== 'apply' || backfills !== 'background' || names.length === 0) return;
+    const { options } = this.request;
+    (await import('./backfills.js')).workThroughTenants({ options, names, migrations: this.opened.migrations });
   }
 }
 

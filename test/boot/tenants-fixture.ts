@@ -24,8 +24,14 @@ export async function createSchemas(database: TestDatabase, tenants: readonly st
   await database.query(tenants.map((name) => `create schema ${identifier(name)}`).join('; '));
 }
 
+export type TenantOptions = Omit<Options, 'tenants'> & { readonly tenants?: Partial<NonNullable<Options['tenants']>> | undefined };
+
 /** Boots all of them in this process; silent. */
-export async function bootTenants({ database, directory }: Scene, schemas: readonly string[], options: Options = {}): Promise<Outcome> {
+export async function bootTenants(
+  { database, directory }: Scene,
+  schemas: readonly string[],
+  options: TenantOptions = {},
+): Promise<Outcome> {
   const { tenants, ...rest } = options;
   return await ensureMigrated({
     connection: database.url,
@@ -36,7 +42,7 @@ export async function bootTenants({ database, directory }: Scene, schemas: reado
   });
 }
 
-export async function failTenants(scene: Scene, schemas: readonly string[], options: Options = {}): Promise<MigrationError> {
+export async function failTenants(scene: Scene, schemas: readonly string[], options: TenantOptions = {}): Promise<MigrationError> {
   const error: unknown = await bootTenants(scene, schemas, options).catch((thrown: unknown) => thrown);
   if (!isMigrationError(error)) throw error;
   return error;

@@ -7,7 +7,7 @@ import { root } from './majors.js';
 import type { TestDatabase } from './servers.js';
 
 /** A boot in a process of its own; its options travel as JSON. */
-export interface Booting extends Pick<Options, 'timeouts' | 'mode' | 'backfills' | 'transaction' | 'application' | 'backup'> {
+export interface Booting extends Pick<Options, 'timeouts' | 'mode' | 'backfills' | 'transaction' | 'application' | 'backup' | 'tenants'> {
   /** A URL. */
   readonly connection: string;
   /** Of the migrations. */

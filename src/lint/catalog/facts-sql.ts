@@ -85,7 +85,8 @@ const sizesSql = {
 // What is named, the tables of indexes that are, and what hangs on a table.
 const relations = `named as (
   select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.relname = any ($1::text[]) and n.nspname !~ '^pg_(toast|temp)' and n.nspname not in ('pg_catalog', 'information_schema')
+  where c.relname = any ($1::text[]) and (n.nspname = any (pg_catalog.current_schemas(false)) or n.nspname = any ($4::text[]))
+    and n.nspname !~ '^pg_(toast|temp)' and n.nspname not in ('pg_catalog', 'information_schema')
 ), tables as (
   select oid from named union select indrelid from pg_catalog.pg_index where indexrelid in (select oid from named)
 ), relations as (
@@ -136,12 +137,17 @@ const functions = `functions as (
 )`;
 
 const schemas = `schemas as (
-  select pg_catalog.jsonb_build_object('name', n.nspname, 'relations',
-    (select count(*) from pg_catalog.pg_class c where c.relnamespace = n.oid and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S'))) as schema
-  from pg_catalog.pg_namespace n where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  select pg_catalog.jsonb_build_object('name', n.nspname, 'relations', coalesce(counted.relations, 0)) as schema
+  from pg_catalog.pg_namespace n left join (
+    select relnamespace, count(*) as relations from pg_catalog.pg_class where relkind in ('r', 'p', 'v', 'm', 'f', 'S') group by relnamespace
+  ) counted on counted.relnamespace = n.oid
+  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 )`;
 
-/** One row with one jsonb, `facts`; parameters: names of relations, types as text, names of functions. */
+/**
+ * One row with one jsonb, `facts`; parameters: names of relations, types as text, names of functions, and the schemas in which the relations are looked for, beside those
+ * of the search_path: where each of a thousand tenants has a table of the name, one of them is meant.
+ */
 export function factsSql(sizes: Sizes): string {
   return `with ${[locked, relations, described(sizes), types, functions, schemas].join(', ')}
 select pg_catalog.jsonb_build_object(

@@ -4,7 +4,7 @@ import { parseSql } from '../../source/index.js';
 import { readRefusal, type Refusal } from '../actions/index.js';
 import { factsSql } from './facts-sql.js';
 
-/** What the catalog is asked about: names as statements use them, whatever schema they are in. */
+/** What the catalog is asked about: names as statements use them. */
 export interface Wanted {
   /** Tables, views, indexes. */
   readonly relations: readonly string[];
@@ -12,6 +12,8 @@ export interface Wanted {
   readonly types: readonly string[];
   /** By their last name. */
   readonly functions: readonly string[];
+  /** Those that statements name: relations are looked for in these, and in those of the search_path. */
+  readonly schemas: readonly string[];
 }
 
 export interface ColumnFacts {
@@ -159,8 +161,8 @@ export async function readFacts(query: Query, wanted: Wanted): Promise<Facts> {
   }
 }
 
-async function ask(query: Query, { relations, types, functions }: Wanted, sizes: 'measured' | 'recorded'): Promise<Facts> {
-  const [row] = await query<{ facts: Facts }>(factsSql(sizes), [relations, types, functions]);
+async function ask(query: Query, { relations, types, functions, schemas }: Wanted, sizes: 'measured' | 'recorded'): Promise<Facts> {
+  const [row] = await query<{ facts: Facts }>(factsSql(sizes), [relations, types, functions, schemas]);
   const { facts } = row as { facts: Facts };
   return {
     ...facts,

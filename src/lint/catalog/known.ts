@@ -7,7 +7,12 @@ import { wantedBy } from './wanted.js';
 /** What has been asked of the database so far: each name once. */
 export class KnownFacts {
   private readonly facts: Facts[] = [];
-  private readonly asked = { relations: new Set<string>(), types: new Set<string>(), functions: new Set<string>() };
+  private readonly asked = {
+    relations: new Set<string>(),
+    types: new Set<string>(),
+    functions: new Set<string>(),
+    schemas: new Set<string>(),
+  };
 
   /** Without a query there is no database. */
   constructor(
@@ -19,9 +24,9 @@ export class KnownFacts {
   async learn(actions: readonly Action[], catalogs: readonly Catalog[] = []): Promise<void> {
     const wanted = this.notAsked(wantedBy(actions));
     if (this.query === undefined || (this.facts.length > 0 && isNothing(wanted))) return;
-    const facts = await withSizes(await readFacts(this.query, wanted), this.sizes, wanted.relations);
+    const facts = await withSizes(await readFacts(this.query, wanted), this.sizes, wanted);
     this.facts.push(facts);
-    for (const kind of ['relations', 'types', 'functions'] as const) for (const name of wanted[kind]) this.asked[kind].add(name);
+    for (const kind of ['relations', 'types', 'functions', 'schemas'] as const) for (const name of wanted[kind]) this.asked[kind].add(name);
     for (const catalog of catalogs) catalog.learn(facts);
   }
 
@@ -35,7 +40,10 @@ export class KnownFacts {
 
   private notAsked(wanted: Wanted): Wanted {
     const fresh = (kind: keyof Wanted) => wanted[kind].filter((name) => !this.asked[kind].has(name));
-    return { relations: fresh('relations'), types: fresh('types'), functions: fresh('functions') };
+    const schemas = fresh('schemas');
+    // What has been asked before may be there, too.
+    const relations = schemas.length === 0 ? fresh('relations') : [...new Set([...this.asked.relations, ...wanted.relations])];
+    return { relations, types: fresh('types'), functions: fresh('functions'), schemas: [...new Set([...this.asked.schemas, ...schemas])] };
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFacts, type Facts, type Query, type RelationFacts } from './facts.js';
+import { readFacts, type Facts, type Query, type RelationFacts, type Wanted } from './facts.js';
 
 /**
  * How large tables are taken for: `measured`, as the database says that is asked for all else. Or each one that is there counts as large, as in a
@@ -13,10 +13,10 @@ const stored: ReadonlySet<string> = new Set(['r', 'p', 'm']);
 export const unknownRows = Infinity;
 
 /** The same facts with other sizes: what is small, or not there, in the database that is asked counts as large all the same. */
-export async function withSizes(facts: Facts, sizes: Sizes, relations: readonly string[]): Promise<Facts> {
+export async function withSizes(facts: Facts, sizes: Sizes, { relations, schemas }: Wanted): Promise<Facts> {
   if (sizes === 'measured') return facts;
   const { told, smallTableRows } = sizes;
-  const others = told ? (await readFacts(told, { relations, types: [], functions: [] })).relations : [];
+  const others = told ? (await readFacts(told, { relations, types: [], functions: [], schemas })).relations : [];
   const sizeOf = ({ schema, name, kind }: RelationFacts) => {
     if (!stored.has(kind)) return {};
     const other = others.find((each) => each.schema === schema && each.name === name);

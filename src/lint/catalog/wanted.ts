@@ -1,32 +1,38 @@
-import { functionsIn, type Action, type ColumnDefinition, type Constraint } from '../actions/index.js';
+import { functionsIn, type Action, type Name, type ColumnDefinition, type Constraint } from '../actions/index.js';
 import type { Wanted } from './facts.js';
 import { typeKey, writeTypeName } from './type-text.js';
 
 /** What the catalog has to be asked about before these actions can be judged. */
 export function wantedBy(actions: readonly Action[]): Wanted {
-  const relations = new Set<string>();
-  const types = new Set<string>();
-  const functions = new Set<string>();
-  for (const action of actions) {
-    for (const name of relationsOf(action)) relations.add(name);
-    for (const type of typesOf(action)) types.add(type);
-    for (const name of functionsOf(action)) functions.add(name);
-  }
-  return { relations: [...relations], types: [...types], functions: [...functions] };
+  const names = actions.flatMap(relationsOf);
+  const schemas = [...names.flatMap(({ schema }) => schema ?? []), ...actions.flatMap(schemasOf)];
+  return {
+    relations: [...new Set(names.map(({ name }) => name))],
+    types: [...new Set(actions.flatMap(typesOf))],
+    functions: [...new Set(actions.flatMap(functionsOf))],
+    schemas: [...new Set(schemas)],
+  };
 }
 
-function relationsOf(action: Action): string[] {
-  const named: string[] = [];
-  if ('table' in action && action.table) named.push(action.table.name);
-  if ('partition' in action && action.partition) named.push('of' in action.partition ? action.partition.of.name : action.partition.name);
-  if ('view' in action) named.push(action.view.name);
-  if ('name' in action && typeof action.name === 'object') named.push(action.name.name);
-  if (action.kind === 'revoke') named.push(...action.on.map(({ name }) => name));
-  if (action.kind === 'create-index' && action.index.name !== undefined) named.push(action.index.name);
-  if (action.kind === 'create-table') named.push(...action.like.map(({ name }) => name));
-  if (action.kind === 'insert' || action.kind === 'query' || action.kind === 'create-view')
-    named.push(...action.reads.map(({ name }) => name));
-  return [...named, ...constraintsOf(action).flatMap(({ references }) => (references ? [references.table.name] : []))];
+function relationsOf(action: Action): readonly Name[] {
+  const named: Name[] = [];
+  if ('table' in action && action.table) named.push(action.table);
+  if ('partition' in action && action.partition) named.push('of' in action.partition ? action.partition.of : action.partition);
+  if ('view' in action) named.push(action.view);
+  if ('name' in action && typeof action.name === 'object') named.push(action.name);
+  if (action.kind === 'revoke') named.push(...action.on);
+  if (action.kind === 'create-index' && action.index.name !== undefined) named.push({ name: action.index.name });
+  if (action.kind === 'create-table') named.push(...action.like);
+  if (action.kind === 'insert' || action.kind === 'query' || action.kind === 'create-view') named.push(...action.reads);
+  return [...named, ...constraintsOf(action).flatMap(({ references }) => (references ? [references.table] : []))];
+}
+
+// A schema that is moved, or set as the search_path: names without one are looked for in it, then.
+function schemasOf(action: Action): readonly string[] {
+  if (action.kind === 'set') return action.name === 'search_path' ? action.values : [];
+  if (action.kind === 'set-schema') return [action.to];
+  const isOfSchema = 'object' in action && action.object === 'schema' && 'name' in action && typeof action.name === 'object';
+  return isOfSchema ? [action.name.name] : [];
 }
 
 function typesOf(action: Action): string[] {

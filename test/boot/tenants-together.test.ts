@@ -1,0 +1,237 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { ensureMigrated, type Options, type ProgressEvent } from '../../src/index.js';
+import { fleetKey, tenantsOf } from '../../src/tenants/index.js';
+import { poll, startBoot } from '../support/boot.js';
+import { makeDirectory } from '../support/directories.js';
+import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
+import { createDatabase, type TestDatabase } from '../support/servers.js';
+import { bootTenants, createSchemas, directoryOf, failTenants, names, ranIn, tablesOf, type Scene } from './tenants-fixture.js';
+
+// One database; each test has tenants of its own.
+let database: TestDatabase;
+let scene: Scene;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  scene = { database, directory: await directoryOf() };
+});
+
+async function tenantsNamed(prefix: string, count: number): Promise<readonly string[]> {
+  const tenants = Array.from({ length: count }, (_, n) => `${prefix}${n}`);
+  await createSchemas(database, tenants);
+  return tenants;
+}
+
+async function expectAtHead(tenants: readonly string[]): Promise<void> {
+  for (const tenant of tenants) expect([tenant, await ranIn(database, tenant)]).toEqual([tenant, names]);
+  expect(await tablesOf(database)).toEqual([]);
+  const flags = tenants.map((name) => `select is_locked from ${name}.knex_migrations_lock`);
+  expect((await database.query(flags.join(' union all '))).map(({ is_locked }) => is_locked as number)).toEqual(tenants.map(() => 0));
+}
+
+test('kill -9 in the middle, three times, and run again: each migration has run once in each of twelve tenants', async () => {
+  const tenants = await tenantsNamed('killed', 12);
+  const options = { connection: database.url, directory: scene.directory, tenants: { schemas: tenants, concurrency: 3 } };
+  for (const killAt of [
+    { event: 'step.applied', migration: '02_author.js' },
+    { event: 'tenant.ready' },
+    { event: 'step.started', migration: '03_index.js' },
+  ]) {
+    expect(await startBoot({ ...options, killAt }).ended).toMatchObject({ signal: 'SIGKILL' });
+  }
+  const outcome = await bootTenants(scene, tenants);
+  expect(outcome.applied.length).toBeGreaterThan(12);
+  expect(outcome.applied.length).toBeLessThan(36);
+  await expectAtHead(tenants);
+  expect(await bootTenants(scene, tenants)).toMatchObject({ status: 'in-sync' });
+});
+
+test('SIGTERM begins no more, rolls back what is at work, and ends the process by the signal', async () => {
+  const tenants = await tenantsNamed('stopped', 4);
+  const directory = await makeDirectory({ '01_slow.sql': 'create table slow (id int);\nselect pg_sleep(100);\n' });
+  const script = startBoot({ connection: database.url, directory, tenants: { schemas: tenants, concurrency: 2 } });
+  await poll(async () =>
+    (await database.query(`select from pg_stat_activity where query like '%pg_sleep(100)%' and pid <> pg_backend_pid()`)).length === 2
+      ? true
+      : undefined,
+  );
+  script.signal('SIGTERM');
+  expect(await script.ended).toMatchObject({ signal: 'SIGTERM' });
+  expect(await script.waitForEvent('boot.failed')).toMatchObject({ code: 'EM_ABORTED' });
+  for (const tenant of tenants) expect(await tablesOf(database, tenant)).not.toContain('slow');
+  expect(script.events().filter(({ event }) => event === 'step.started')).toHaveLength(2);
+});
+
+describe('the lock of all tenants', () => {
+  async function holdLock() {
+    const holder = await database.connect();
+    const { namespace, key } = fleetKey('knex_migrations');
+    await holder.query(`select pg_advisory_lock(${namespace}, ${key})`);
+    return { release: async () => await holder.query(`select pg_advisory_unlock(${namespace}, ${key})`) };
+  }
+
+  test('is waited for, but not by those who find all tenants at head', async () => {
+    const tenants = await tenantsNamed('waited', 3);
+    const { release } = await holdLock();
+    const events: ProgressEvent[] = [];
+    const waiting = bootTenants(scene, tenants, { onProgress: (event) => void events.push(event) });
+    await poll(() => Promise.resolve(events.find(({ event }) => event === 'lock.waiting')));
+    const options: Options = { connection: database.url, migrations: scene.directory, logger: false, tenants: { schemas: tenants } };
+    for (const tenant of await tenantsOf(options)) await ensureMigrated(tenant.options);
+    expect(await waiting).toMatchObject({ status: 'in-sync', applied: [] }); // while the lock is still held
+    await release();
+    await expectAtHead(tenants);
+  });
+
+  test('ends a wait in which nothing moves with EM_LOCK_TIMEOUT, and nothing is changed', async () => {
+    const tenants = await tenantsNamed('patient', 2);
+    const { release } = await holdLock();
+    const error = await failTenants(scene, tenants, { timeouts: { lockMs: 300 } });
+    expect(error).toMatchObject({
+      code: 'EM_LOCK_TIMEOUT',
+      message: expect.stringContaining('of which 2 are behind; held by pid') as string,
+    });
+    expect(await tablesOf(database, 'patient0')).toEqual([]);
+    await release();
+  });
+});
+
+describe('the modes that write nothing', () => {
+  test('verify names those that are behind', async () => {
+    const tenants = await tenantsNamed('verified', 3);
+    await bootTenants(scene, ['verified1']);
+    const error = await failTenants(scene, tenants, { mode: 'verify' });
+    expect(error.members.map(({ status }) => status)).toEqual(['in-sync', 'failed', 'failed']);
+    expect(error.message).toMatch(/tenant verified0: EM_OUT_OF_SYNC[^]*not applied: 01_notes\.js, 02_author\.js, 03_index\.js/);
+    expect(await tablesOf(database, 'verified0')).toEqual([]);
+    await bootTenants(scene, tenants);
+    expect(await bootTenants(scene, tenants, { mode: 'verify' })).toMatchObject({ status: 'in-sync' });
+  });
+
+  test('wait goes on when another call has brought all of them to head', async () => {
+    const tenants = await tenantsNamed('awaited', 3);
+    const events: ProgressEvent[] = [];
+    const waiting = bootTenants(scene, tenants, { mode: 'wait', onProgress: (event) => void events.push(event) });
+    await poll(() => Promise.resolve(events.find(({ event }) => event === 'lock.waiting')));
+    await bootTenants(scene, tenants);
+    expect(await waiting).toMatchObject({ status: 'in-sync', applied: [], tenants: [{}, {}, {}] });
+  });
+
+  test('wait ends when nothing moves, and at once where a person must act', async () => {
+    const tenants = await tenantsNamed('stuck', 2);
+    const error = await failTenants(scene, tenants, { mode: 'wait', timeouts: { lockMs: 300 } });
+    expect(error).toMatchObject({ code: 'EM_NOT_ALL_MIGRATED', exitCode: 75, members: [{ error: { code: 'EM_WAIT_TIMEOUT' } }, {}] });
+    await bootTenants(scene, ['stuck1']);
+    await database.query(`insert into stuck1.knex_migrations (name, batch) values ('00_gone.js', 1)`);
+    const lasting = await failTenants(scene, tenants, { mode: 'wait' });
+    expect(lasting.exitCode).toBe(78);
+    expect(lasting.members.map(({ error: each }) => each?.code)).toEqual(['EM_WAIT_TIMEOUT', 'EM_OUT_OF_SYNC']);
+  });
+
+  test('off looks at nothing, not even at the list', async () => {
+    const schemas = () => Promise.reject(new Error('asked'));
+    expect(await bootTenants(scene, [], { mode: 'off', tenants: { schemas } })).toMatchObject({ status: 'off' });
+    const error = await failTenants(scene, [], { tenants: { schemas } });
+    expect(error).toMatchObject({
+      code: 'EM_CONFIG_INVALID',
+      message: expect.stringContaining('tenants.schemas() threw: asked') as string,
+    });
+  });
+});
+
+test('a backup is taken once for the database, before the first tenant is begun', async () => {
+  const tenants = await tenantsNamed('kept', 3);
+  const events: string[] = [];
+  const outcome = await bootTenants(scene, tenants, {
+    backup: { command: 'echo taken' },
+    onProgress: ({ event }) => void events.push(event),
+  });
+  expect(outcome).toMatchObject({ status: 'migrated', backup: 'taken' });
+  expect(events.filter((event) => event === 'backup.taken')).toHaveLength(1);
+  expect(events.indexOf('backup.taken')).toBeLessThan(events.indexOf('step.started'));
+  expect(await bootTenants(scene, tenants, { backup: { command: 'exit 1' } })).toMatchObject({ status: 'in-sync' });
+  await createSchemas(database, ['unkept']);
+  expect(await failTenants(scene, ['unkept'], { backup: { command: 'exit 1' } })).toMatchObject({ code: 'EM_BACKUP_FAILED' });
+  expect(await tablesOf(database, 'unkept')).toEqual([]);
+});
+
+test('no more are at work at once than a quarter of the connections of the server', async () => {
+  const tenants = await tenantsNamed('wide', 2);
+  const [row] = await database.query(`select current_setting('max_connections')::int / 4 as most`);
+  const events: ProgressEvent[] = [];
+  await bootTenants(scene, tenants, { tenants: { schemas: tenants, concurrency: 1_000 }, onProgress: (event) => void events.push(event) });
+  expect(events.find(({ event }) => event === 'tenants.narrowed')).toMatchObject({ concurrency: row?.['most'] as number, asked: 1_000 });
+});
+
+describe('backfills of tenants', () => {
+  const notes = {
+    '01_notes': {
+      up: async (knex: { raw(sql: string): Promise<unknown> }) =>
+        await knex.raw('create table notes (id int primary key, v int); insert into notes select i from generate_series(1, 20) i'),
+      down: () => undefined,
+    },
+  };
+
+  async function backfillModules() {
+    const { backfill } = await import('../../src/index.js');
+    const up = async (knex: never) => await backfill.enqueue(knex, 'fill');
+    return { ...notes, '02_fill': { backfills: { fill: { table: 'notes', set: 'v = id' } }, up, down: () => undefined } };
+  }
+
+  async function leftIn(tenant: string): Promise<number> {
+    const [row] = await database.query(`select count(*)::int as left from ${tenant}.notes where v is distinct from id`);
+    return row?.['left'] as number;
+  }
+
+  test('are worked on by one worker after the boot, which goes from tenant to tenant', async () => {
+    const tenants = await tenantsNamed('filled', 3);
+    const options = { migrations: { modules: await backfillModules() } } as never as Options;
+    const outcome = await bootTenants(scene, tenants, options);
+    expect(outcome.tenants?.map(({ backfills }) => backfills?.map(({ name }) => name))).toEqual([['fill'], ['fill'], ['fill']]);
+    for (const tenant of tenants) await poll(async () => ((await leftIn(tenant)) === 0 ? true : undefined));
+    const done = async () =>
+      (
+        await Promise.all(
+          tenants.map(async (name) => await database.query(`select from ${name}.knex_migrations_backfills where status <> 'done'`)),
+        )
+      ).flat();
+    await poll(async () => ((await done()).length === 0 ? true : undefined));
+    expect((await bootTenants(scene, tenants, options)).tenants?.some(({ backfills }) => backfills !== undefined)).toBe(false);
+  });
+
+  test('are done before the call returns where it is blocking, and told by all calls until then', async () => {
+    const tenants = await tenantsNamed('blocked', 2);
+    const options = { migrations: { modules: await backfillModules() }, backfills: 'manual' } as never as Options;
+    await bootTenants(scene, tenants, options);
+    for (const mode of ['apply', 'verify'] as const)
+      expect((await bootTenants(scene, tenants, { ...options, mode })).tenants).toMatchObject([
+        { backfills: [{ name: 'fill' }] },
+        { backfills: [{}] },
+      ]);
+    expect(await leftIn('blocked0')).toBe(20);
+    const outcome = await bootTenants(scene, tenants, { ...options, backfills: 'blocking' });
+    expect(outcome.tenants?.some(({ backfills }) => backfills !== undefined)).toBe(false);
+    expect([await leftIn('blocked0'), await leftIn('blocked1')]).toEqual([0, 0]);
+  });
+});
+
+describeWithPgBouncer('behind PgBouncer in transaction mode', () => {
+  test('each tenant is migrated in its own schema, and nothing is left on the sessions of others', async () => {
+    const tenants = await tenantsNamed('pooled', 4);
+    const pooler = await startPgBouncer(database.url, { settings: { default_pool_size: 8 } });
+    const connection = pooler.urlOf(database.url);
+    expect(await bootTenants(scene, tenants, { connection })).toMatchObject({ status: 'migrated', to: '03_index.js' });
+    await expectAtHead(tenants);
+    expect(await bootTenants(scene, tenants, { connection })).toMatchObject({ status: 'in-sync' });
+    expect(
+      await database.query(
+        `select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+      ),
+    ).toEqual([]);
+    const clients = await Promise.all(Array.from({ length: 8 }, async () => await database.connect(connection)));
+    const shown = await Promise.all(
+      clients.map(async (client) => (await client.query<{ search_path: string }>(`show search_path`)).rows[0]?.search_path),
+    );
+    expect(new Set(shown)).toEqual(new Set(['"$user", public']));
+  });
+});
