@@ -20,16 +20,30 @@ export interface Selection {
   readonly stream?: string | undefined;
 }
 
+/** Of tenants: each for itself; or all of a database as one, since they have the same migrations. */
+export type Tenants = 'each' | 'as one';
+
 /**
  * Every history that the options name and the selection means, in the order in which they are brought to head; one without a name where there is nothing to choose
- * from. Throws EM_CONFIG_INVALID, with the names that there are, for a selection that means none.
+ * from. Asks a function that lists the tenants, connects to nothing. Throws EM_CONFIG_INVALID, with the names that there are, for a selection that means none.
  */
-export function sitesOf(options: Options | AllOptions, selection: Selection): readonly Site[] {
-  const databases: Site[] = isSeveral(options)
-    ? databasesOf(options).map(({ name, options: own }) => ({ database: name, options: own }))
-    : [{ options }];
-  const chosen = choose('database', databases, selection);
-  return choose('stream', choose('tenant', chosen, selection), selection);
+export async function sitesOf(options: Options | AllOptions, selection: Selection, tenants: Tenants = 'each'): Promise<readonly Site[]> {
+  const databases = choose('database', databasesIn(options), selection);
+  const sites = tenants === 'each' ? (await Promise.all(databases.map(tenantsIn))).flat() : databases;
+  return choose('stream', choose('tenant', sites, selection), selection);
+}
+
+function databasesIn(options: Options | AllOptions): readonly Site[] {
+  if (!isSeveral(options)) return [{ options }];
+  return databasesOf(options).map(({ name, options: own }) => ({ database: name, options: own }));
+}
+
+async function tenantsIn(site: Site): Promise<readonly Site[]> {
+  const { tenants, mode } = site.options;
+  if (tenants === undefined) return [site];
+  const { tenantsOf } = await import('./tenants/index.js');
+  const places = await tenantsOf({ ...site.options, mode: 'off' }); // which needs no connection
+  return places.map(({ name, options }) => ({ ...site, tenant: name, options: { ...options, mode } }));
 }
 
 function isSeveral(options: Options | AllOptions): options is AllOptions {
@@ -73,7 +87,8 @@ export function whereText({ database, tenant, stream }: Where): string {
 /** The one history that is meant. Throws EM_CONFIG_INVALID, with all of them, where several are. */
 export function onlySite(sites: readonly Site[], what: string): Site {
   const [only, ...others] = sites;
-  if (only && others.length === 0) return only;
+  if (!only) throw new MigrationError('EM_CONFIG_INVALID', `${what} is about one history, and the options list no tenants`);
+  if (others.length === 0) return only;
   const kinds = (['database', 'tenant', 'stream'] as const).filter((kind) => new Set(sites.map(({ [kind]: name }) => name)).size > 1);
   throw new MigrationError(
     'EM_CONFIG_INVALID',

@@ -24,7 +24,7 @@ function severalText(): string {
   const named = (kind: Sites) => verbs.filter(({ sites }) => kindOf(sites) === kind).map(({ name }) => name);
   return `Where the configuration file has several histories, ${named('each').join(', ')} work on all of them, or on those that are chosen, and print one table, or a section for each; with
 \`--json\` a list in which each has its \`database\`, \`tenant\` or \`stream\`. A line that failed has the code of its error, and the whole error stands below. The exit code is 0 when all is well,
-else 78, or 75 where that is true of each that failed. ${named('files').join(' and ')} are about files, and need a choice only where those differ. All others are about one history, which must be chosen.`;
+else 78, or 75 where that is true of each that failed. ${named('one files').join(' and ')} are about files, and need a choice only where those differ. All others are about one history, which must be chosen.`;
 }
 
 // Of what depends on a flag: as it is without.

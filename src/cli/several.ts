@@ -4,7 +4,7 @@ import { isMigrationError, type MigrationError } from '../errors.js';
 import { inLanes } from '../fleet.js';
 import { onlySite, sitesOf, type Selection, type Site, type Where } from '../sites.js';
 import { toldOfSites, type SiteTold } from './sites-text.js';
-import { flagText, type Input, type Told, type Verb } from './verb.js';
+import { flagText, type Input, type Sites, type Told, type Verb } from './verb.js';
 
 /** A verb, and what it is to work on. */
 export interface SitesRequest {
@@ -28,12 +28,16 @@ export async function runOnSites({ verb, file, input, onProgress }: SitesRequest
     onProgress: (event) => onProgress({ ...event, ...whereOf(site) }),
   });
   if (kind === 'none') return await verb.run({ ...file.options, logger: false, onProgress }, input);
-  const all = sitesOf(file.several ?? file.options, selectionOf(input));
-  const sites = kind === 'files' ? unlike(all) : all;
-  const [first] = sites;
-  if (kind !== 'each' || (first && sites.length === 1)) return await verb.run(optionsOf(onlySite(sites, verb.name)), input);
-  if (verb.runAll && file.several && isWhole(input)) return await verb.runAll(chosenOf(file.several, sites), { onProgress });
+  const sites = await sitesFor(kind, { file, input });
+  if (kind.startsWith('one') || sites.length === 1) return await verb.run(optionsOf(onlySite(sites, verb.name)), input);
+  if (verb.runAll && isWhole(input)) return await verb.runAll(chosenOf(file, sites), { onProgress });
   return toldOfSites(await runOnEach(verb, { sites, optionsOf, input, width: file.several?.concurrency ?? defaultWidth }));
+}
+
+async function sitesFor(kind: Sites, { file, input }: Pick<SitesRequest, 'file' | 'input'>): Promise<readonly Site[]> {
+  const options = file.several ?? file.options;
+  if (!kind.endsWith('files')) return await sitesOf(options, selectionOf(input));
+  return unlike(await sitesOf(options, selectionOf(input), 'as one'));
 }
 
 function selectionOf(input: Pick<Input, 'flags'>): Selection {
@@ -44,7 +48,6 @@ function whereOf({ options: _, ...where }: Site): Where {
   return where;
 }
 
-// Shards have the same files: what is about files alone is about all of them.
 function unlike(sites: readonly Site[]): readonly Site[] {
   return sites.filter(({ options }, index) => sites.findIndex((other) => other.options.migrations === options.migrations) === index);
 }
@@ -54,7 +57,8 @@ function isWhole({ args, flags }: Input): boolean {
   return args.length === 0 && flags['tenant'] === undefined && flags['stream'] === undefined;
 }
 
-function chosenOf(several: AllOptions, sites: readonly Site[]): AllOptions {
+function chosenOf({ several, options }: ConfigFile, sites: readonly Site[]): Options | AllOptions {
+  if (!several) return options;
   const names = new Set(sites.map(({ database }) => database));
   return { ...several, databases: several.databases.filter(({ name }) => names.has(name)) };
 }

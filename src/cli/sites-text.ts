@@ -1,7 +1,9 @@
 import type { MigrationError } from '../errors.js';
+import type { Finding } from '../finding.js';
 import { whereText, type Where } from '../sites.js';
 import { errorFields } from './error-fields.js';
 import type { Screen } from './screen.js';
+import { findingText } from './text.js';
 import { renderTable, type Column } from './table.js';
 import type { Cells, Told } from './verb.js';
 
@@ -14,14 +16,19 @@ export interface SiteTold {
 
 const kinds = ['database', 'tenant', 'stream'] as const;
 
-/** What a verb came to in several places: one table, or a section for each where its result is no row. */
-export function toldOfSites(sites: readonly SiteTold[]): Told {
-  const isTable = sites.every(({ told }) => told === undefined || told.rows !== undefined);
+/** What a verb came to in several places: one table, or a section for each where its result is no row; beneath it what was found in all of them together. */
+export function toldOfSites(sites: readonly SiteTold[], findings: readonly Finding[] = []): Told {
   return {
     result: sites.flatMap(jsonOf),
-    text: (screen) => (isTable ? tableText(sites, screen) : sites.map((site) => sectionText(site, screen)).join('\n\n')),
+    text: (screen) => [placesText(sites, screen), ...findings.map((finding) => findingText(finding, screen))].join('\n'),
     exitCode: worstOf(sites),
   };
+}
+
+function placesText(sites: readonly SiteTold[], screen: Screen): string {
+  if (sites.length === 0) return 'Nothing to do: the options list no tenants.';
+  const isTable = sites.every(({ told }) => told === undefined || told.rows !== undefined);
+  return isTable ? tableText(sites, screen) : sites.map((site) => sectionText(site, screen)).join('\n\n');
 }
 
 function jsonOf({ where, told, error }: SiteTold): object[] {

@@ -30,11 +30,14 @@ export interface Verb {
   readonly writes?: true;
   readonly run: (options: Options, input: Input) => Promise<Told>;
   /** In place of `run` on each, where whole databases are meant and no argument is given. */
-  readonly runAll?: (options: AllOptions, voice: Voice) => Promise<Told>;
+  readonly runAll?: (options: Options | AllOptions, voice: Voice) => Promise<Told>;
 }
 
-/** `each` is worked on; it is about `one`, which must be chosen; about the `files` of one, which shards share; `none`: it asks no database. */
-export type Sites = 'each' | 'one' | 'files' | 'none';
+/**
+ * `each` is worked on, or `one` that must be chosen. With `files` it is about the files of the migrations alone, which shards and tenants share: histories with the same
+ * count as one. `none`: about no history.
+ */
+export type Sites = 'each' | 'one' | 'each files' | 'one files' | 'none';
 
 export interface Voice {
   readonly onProgress: (event: ProgressEvent) => void;

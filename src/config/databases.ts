@@ -72,7 +72,17 @@ export function resolveDatabases(options: AllOptions): Databases {
   const { mode } = configOf({ ...shared, connection: nowhere }, problems);
   refuseBare(entriesOf(options), mode, problems);
   if (problems.length > 0) throw invalid(problems);
-  return Object.freeze({ shared, databases: databasesOf(options), ...defaults, ...plan });
+  const databases = databasesOf(options);
+  problems.push(...databases.flatMap(conflictsIn));
+  if (problems.length > 0) throw invalid(problems);
+  return Object.freeze({ shared, databases, ...defaults, ...plan });
+}
+
+// What is right by itself, and not beside what the entry shares.
+function conflictsIn({ name, options }: Database): string[] {
+  const problems: string[] = [];
+  configOf(options, problems);
+  return problems.map((problem) => `databases.${name}.${problem}`);
 }
 
 /**

@@ -13,7 +13,7 @@ import { boot, historyOf, migrationsOf, second, sleepsInServer } from './fixture
 
 // Nobody listens there.
 const closed = 'postgres://app:s3cret@127.0.0.1:1/clinic';
-const patient = { connectMs: 200 };
+const impatient = { timeouts: { connectMs: 200 } };
 
 /** Boots in a process of its own, which logs to stdout and ends with the error's own exit code. */
 function startAll(options: AllOptions, env: Readonly<Record<string, string>> = {}): Script {
@@ -55,7 +55,7 @@ describe('ten databases, of which one refuses connections and one has an edited 
 
   const at = (name: string) => databases[name] as TestDatabase;
   const entries = (connections: Readonly<Record<string, string>> = { refusing: closed }): DatabaseOptions[] =>
-    names.map((name) => ({ name, connection: connections[name] ?? at(name).url }));
+    names.map((name) => ({ name, connection: connections[name] ?? at(name).url, ...(connections[name] === closed && impatient) }));
   const journals = async () =>
     await Promise.all(names.filter((name) => name !== 'refusing').map(async (name) => await journalOf(at(name))));
 
@@ -64,7 +64,7 @@ describe('ten databases, of which one refuses connections and one has an edited 
     const all = {
       databases: [refusing as DatabaseOptions, ...others],
       migrations,
-      timeouts: patient,
+
       canary: 1,
       onFailure: 'continue',
     } as const;
@@ -74,7 +74,7 @@ describe('ten databases, of which one refuses connections and one has an edited 
   });
 
   test('with stop leaves those that were not begun as they are', async () => {
-    const error = await failureOf({ databases: entries(), migrations, timeouts: patient, concurrency: 1 });
+    const error = await failureOf({ databases: entries(), migrations, concurrency: 1 });
     expect(error.code).toBe('EM_NOT_ALL_MIGRATED');
     expect(error.members.map(({ name, status }) => `${name} ${status}`)).toEqual([
       'a migrated',
@@ -88,7 +88,7 @@ describe('ten databases, of which one refuses connections and one has an edited 
 
   test('with continue has the eight others at head, and the process ends with 78 and says which are not', async () => {
     const a = await journalOf(at('a'));
-    const script = startAll({ databases: entries(), migrations, timeouts: patient, onFailure: 'continue' });
+    const script = startAll({ databases: entries(), migrations, onFailure: 'continue' });
     expect(await script.ended).toMatchObject({ code: 78 });
     const failed = await script.waitForEvent('databases.failed');
     expect(failed).toMatchObject({ code: 'EM_NOT_ALL_MIGRATED', databases: expect.any(Array) as unknown });
@@ -152,6 +152,21 @@ describe('two entries', () => {
     ]);
     expect(error).toMatchObject({ code: 'EM_CONFIG_INVALID', exitCode: 78 });
     expect([await isUntouched(one), await isUntouched(other)]).toEqual([true, true]);
+  });
+
+  test('that share a tenant are refused, and those that have their own are not', async () => {
+    const database = await createDatabase();
+    await database.query('create schema acme; create schema apex');
+    const migrations = await makeMigrations({ '0001_patients': 'create table patients (id int)' });
+    const entry = (name: string, schemas: string[]) => ({ name, connection: database.url, tenants: { schemas } });
+    const error = await failureOf({ databases: [entry('eu', ['acme', 'apex']), entry('us', ['apex'])], migrations });
+    expect(error.message).toContain(`\n  - eu, us: the history apex.knex_migrations of the database "${database.name}"\n`);
+    expect(await database.query(`select from pg_tables where schemaname in ('acme', 'apex')`)).toEqual([]);
+    const outcomes = await ensureAllMigrated({ databases: [entry('eu', ['acme']), entry('us', ['apex'])], migrations, logger: false });
+    expect(outcomes.map(({ tenants }) => tenants?.map(({ name, status }) => `${name} ${status}`))).toEqual([
+      ['acme migrated'],
+      ['apex migrated'],
+    ]);
   });
 
   test('that are two histories in one database are both brought to head, each by its own options', async () => {

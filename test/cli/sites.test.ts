@@ -16,8 +16,9 @@ async function run(config: string, ...args: string[]) {
 
 /** A configuration file of these databases beside two migrations. */
 async function makeProject(databases: Readonly<Record<string, string | undefined>>, others: object = {}): Promise<string> {
-  const entries = Object.entries(databases).map(([name, connection]) => ({ name, connection }));
-  const options = { databases: entries, timeouts: { connectMs: 200 }, ...others };
+  const impatient = { timeouts: { connectMs: 200 } };
+  const entries = Object.entries(databases).map(([name, connection]) => ({ name, connection, ...(connection === closed && impatient) }));
+  const options = { databases: entries, ...others };
   const directory = await makeDirectory({
     'ensure-migrated.config.mjs': `export default ${JSON.stringify(options)};`,
     'migrations/01_patients.sql': 'create table patients (id int);',
@@ -79,8 +80,8 @@ describe('of three databases in the configuration file', () => {
       { database: 'eu-1', name: '02_email.sql', status: 'pending' },
       { database: 'eu-2', name: '01_patients.sql', status: 'pending' },
     ]);
-    const lint = await run(config, 'lint', '--catalog', 'none');
-    expect(lint.stdout.match(/^database (eu-1|eu-2|down)$/gm)).toHaveLength(3);
+    const lint = await run(config, 'lint', '--database', 'eu-*');
+    expect(lint.stdout.match(/^database (eu-1|eu-2)$/gm)).toHaveLength(2);
   });
 
   test('upgrade brings all that it can to head, with the exit code of the worst', async () => {
@@ -119,7 +120,8 @@ describe('of three databases in the configuration file', () => {
     expect((await run(config, 'lint', '--format', 'sarif')).stderr).toMatch(/^EM_CONFIG_INVALID: lint is about one history/);
   });
 
-  test('a new migration is one for all, since they share their files', async () => {
+  test('what is about files alone is about all of them, since they share their files', async () => {
+    expect((await run(config, 'lint', '--catalog', 'none')).stdout).toMatch(/^Judged by the text alone/);
     const shared = await makeProject({ eu: closed, us: closed });
     const { code, stdout } = await run(shared, 'revision', 'add the phone of patients', '--extension', 'sql');
     expect({ code, stdout }).toEqual({
@@ -138,6 +140,57 @@ describe('of three databases in the configuration file', () => {
     expect((await run(config, 'upgrade', '--connection', closed)).stderr).toMatch(
       /^EM_CONFIG_INVALID: --connection names one database, and the configuration file has several\n/,
     );
+  });
+});
+
+describe('of three tenants in one database', () => {
+  let database: TestDatabase;
+  let config: string;
+  const columns = ({ stdout }: { stdout: string }) =>
+    (stdout.split('\n\n')[0] ?? '')
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/\s{2,}/));
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    await database.query('create schema acme; create schema apex');
+    config = await makeProject({}, { databases: undefined, connection: database.url, tenants: { schemas: ['acme', 'apex', 'gone'] } });
+  });
+
+  test('one is worked on by its name, and those of a pattern are shown in one table', async () => {
+    expect(await run(config, 'upgrade', '+1', '--tenant', 'apex')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Applied: 1, /) as string,
+      stderr: expect.stringMatching(/^apex: 1\/1 /) as string,
+    });
+    expect(columns(await run(config, 'current', '--tenant', 'a*'))).toEqual([
+      ['tenant', 'at', 'head', 'pending'],
+      ['acme', 'base', 'no', '2'],
+      ['apex', '01_patients.sql', 'no', '1'],
+    ]);
+  });
+
+  test('an upgrade brings all that it can to head, and says which is not', async () => {
+    const upgraded = await run(config, 'upgrade');
+    expect(upgraded.code).toBe(78);
+    expect(columns(upgraded).map((cells) => cells.slice(0, 4))).toEqual([
+      ['tenant', 'status', 'from', 'to'],
+      ['acme', 'migrated', 'base', '02_email.sql'],
+      ['apex', 'migrated', '01_patients.sql', '02_email.sql'],
+      ['gone', 'failed', 'EM_CHECK_FAILED'],
+    ]);
+    expect(upgraded.stdout).toMatch(/\n\ntenant gone: EM_CHECK_FAILED: the schema "gone", /);
+    expect(await tablesIn(database)).toEqual([]);
+    expect(await run(config, 'upgrade', '--tenant', 'a*')).toMatchObject({ code: 0 });
+  });
+
+  test('what is about one history asks for a tenant; a new migration is one for all', async () => {
+    expect((await run(config, 'downgrade', '-1', '--yes')).stderr).toMatch(
+      /^EM_CONFIG_INVALID: downgrade is about one history, and these are 3: tenant acme, tenant apex, tenant gone\n {2}Choose one with --tenant\./,
+    );
+    expect(await run(config, 'drift', '--tenant', 'acme')).toMatchObject({ code: 0 });
+    expect(await run(config, 'revision', 'add the phone of patients')).toMatchObject({ code: 0 });
   });
 });
 

@@ -3,7 +3,7 @@ import { readLintFlags } from '../lint-flags.js';
 import { lintIn } from '../lint-format.js';
 import { planText } from '../plan-text.js';
 import { readTarget } from '../target.js';
-import type { Verb } from '../verb.js';
+import type { Input, Sites, Verb } from '../verb.js';
 
 /** The verbs that tell what would run. */
 export const foretelling: readonly Verb[] = [
@@ -37,7 +37,7 @@ export const foretelling: readonly Verb[] = [
         'Tables of fewer rows are spared; 0 where the database is a copy without rows. Default: lint.smallTableRows.',
       '--trace': 'Run what is pending in a scratch copy of the schema, which needs CREATEDB, and hold what was foreseen against it.',
     },
-    sites: ({ flags }) => (flags['format'] === 'sarif' ? 'one' : 'each'), // a report of SARIF is one document
+    sites: lintedSites,
     examples: [
       'ensure-migrated lint',
       'ensure-migrated lint migrations/0007_orders.js migrations/0008_notes.sql',
@@ -71,3 +71,9 @@ export const foretelling: readonly Verb[] = [
     },
   },
 ];
+
+// A report of SARIF is one document. Without a catalog nothing but the files is judged.
+function lintedSites({ flags }: Pick<Input, 'flags'>): Sites {
+  const how = flags['format'] === 'sarif' ? 'one' : 'each';
+  return flags['catalog'] === 'none' ? `${how} files` : how;
+}

@@ -38,7 +38,7 @@ export const making: readonly Verb[] = [
       '--directory <directory>': 'One of the directories of the migrations. Default: the last.',
       '--stub <file>': 'The template to fill in. Default: migrations.stub.',
     },
-    sites: 'files',
+    sites: 'one files',
     examples: [
       'ensure-migrated revision "add patient email"',
       'ensure-migrated revision --autogenerate "add patient risk score" --schema schema.ts',
@@ -63,7 +63,7 @@ export const making: readonly Verb[] = [
       '--remove': 'Remove the old files. Default: they stay until every database has them all.',
       '--embedded': 'Ask no server.',
     },
-    sites: 'files',
+    sites: 'one files',
     examples: ['ensure-migrated squash --to 0050_add_email', 'ensure-migrated squash --to 0050_add_email --rows keep --remove'],
     run: async (options, input) => {
       const { remove, embedded } = input.flags;

@@ -1,11 +1,8 @@
 import { downgrade, upgrade, type DowngradeQuestion } from '../../commands/index.js';
-import type { AllOptions } from '../../config/index.js';
-import { ensureAllMigrated } from '../../ensure-all.js';
-import { isMigrationError, type Member } from '../../errors.js';
 import { outcomeCells } from '../cells.js';
-import { toldOfSites, type SiteTold } from '../sites-text.js';
 import { readTarget } from '../target.js';
 import { outcomeText } from '../text.js';
+import { upgradeAll } from '../upgrade-all.js';
 import type { Verb } from '../verb.js';
 
 /** The verbs that run migrations. */
@@ -28,7 +25,7 @@ export const moving: readonly Verb[] = [
       const result = await upgrade(options, target === undefined ? {} : { target: readTarget(target) });
       return { result, text: (screen) => outcomeText(result, screen), rows: [outcomeCells(result)] };
     },
-    runAll: async (all, { onProgress }) => toldOfSites(await upgradeAll({ ...all, logger: false, onProgress })),
+    runAll: async (options, { onProgress }) => await upgradeAll({ ...options, logger: false, onProgress }),
   },
   {
     name: 'downgrade',
@@ -45,31 +42,6 @@ export const moving: readonly Verb[] = [
     },
   },
 ];
-
-// As a deploy job does it; nobody is left at work when a command line ends.
-async function upgradeAll(all: AllOptions): Promise<SiteTold[]> {
-  const databases = all.databases.map((entry) => ({
-    ...entry,
-    mode: 'apply' as const,
-    backfills: awaited(entry.backfills ?? all.backfills),
-  }));
-  try {
-    return (await ensureAllMigrated({ ...all, mode: 'apply', databases })).map(({ name, ...outcome }) => siteTold({ name, outcome }));
-  } catch (error) {
-    if (!isMigrationError(error, 'EM_NOT_ALL_MIGRATED')) throw error;
-    return error.members.map(siteTold);
-  }
-}
-
-function awaited(backfills = process.env['ENSURE_MIGRATED_BACKFILLS']): 'blocking' | 'manual' {
-  return backfills === 'blocking' ? 'blocking' : 'manual';
-}
-
-function siteTold({ name, outcome, error }: Pick<Member, 'name' | 'outcome' | 'error'>): SiteTold {
-  const where = { database: name };
-  if (!outcome) return { where, ...(error && { error }) };
-  return { where, told: { result: outcome, text: (screen) => outcomeText(outcome, screen), rows: [outcomeCells(outcome)] } };
-}
 
 function downgradeQuestion({ database, undone, losses }: DowngradeQuestion): string {
   const lines = [...undone.map((name) => `  ${name}`), ...losses.map(({ message }) => `Attention: ${message}.`)];

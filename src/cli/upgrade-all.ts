@@ -1,0 +1,56 @@
+import type { AllOptions, Options } from '../config/index.js';
+import { ensureMigrated } from '../ensure.js';
+import { ensureAllMigrated } from '../ensure-all.js';
+import { isMigrationError, type Member } from '../errors.js';
+import type { Outcome } from '../outcome.js';
+import type { Where } from '../sites.js';
+import { outcomeCells } from './cells.js';
+import { toldOfSites, type SiteTold } from './sites-text.js';
+import { outcomeText } from './text.js';
+import type { Told } from './verb.js';
+
+/** An upgrade of whole databases to head, on the paths of the library; nobody is left at work on backfills when it ends. */
+export async function upgradeAll(options: Options | AllOptions): Promise<Told> {
+  const kind = 'databases' in options ? 'database' : 'tenant';
+  try {
+    const outcomes = await upgraded(options);
+    const findings = outcomes.flatMap(({ outcome }) => (outcome.tenants ? outcome.findings : [])); // they name their tenants
+    return toldOfSites(
+      outcomes.flatMap(({ where, outcome }) => outcomeTold(where, outcome)),
+      findings,
+    );
+  } catch (error) {
+    if (!isMigrationError(error, 'EM_NOT_ALL_MIGRATED')) throw error;
+    return toldOfSites(error.members.flatMap((member) => memberTold({ [kind]: member.name }, member)));
+  }
+}
+
+async function upgraded(options: Options | AllOptions): Promise<{ where: Where; outcome: Outcome }[]> {
+  if (!('databases' in options)) return [{ where: {}, outcome: await ensureMigrated(applying(options)) }];
+  const databases = options.databases.map((entry) => applying({ backfills: options.backfills, ...entry }));
+  const outcomes = await ensureAllMigrated({ ...options, mode: 'apply', databases });
+  return outcomes.map(({ name, ...outcome }) => ({ where: { database: name }, outcome }));
+}
+
+function applying<Given extends Pick<Options, 'backfills' | 'mode'>>(options: Given): Given {
+  const { backfills = process.env['ENSURE_MIGRATED_BACKFILLS'] } = options;
+  return { ...options, mode: 'apply', backfills: backfills === 'blocking' ? 'blocking' : 'manual' };
+}
+
+// A database of which some tenants have failed says so in its error.
+function memberTold(where: Where, { outcome, error }: Member): SiteTold[] {
+  if (outcome) return outcomeTold(where, outcome);
+  if (!error || error.members.length === 0) return [{ where, ...(error && { error }) }];
+  return error.members.flatMap((member) => memberTold({ ...where, tenant: member.name }, member));
+}
+
+// Of a database with tenants each of these is told.
+function outcomeTold(where: Where, outcome: Outcome): SiteTold[] {
+  if (outcome.tenants)
+    return outcome.tenants.map(({ name, ...own }) => toldOf({ ...where, tenant: name }, { ...own, findings: [], timings: {} }));
+  return [toldOf(where, outcome)];
+}
+
+function toldOf(where: Where, outcome: Outcome): SiteTold {
+  return { where, told: { result: outcome, text: (screen) => outcomeText(outcome, screen), rows: [outcomeCells(outcome)] } };
+}
