@@ -143,7 +143,7 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ Mode: 'apply' }, 'Mode: unknown option; did you mean "mode"?'],
     [{ directory: 'a' }, 'directory: unknown option; did you mean "migrations.directory"?'],
     [{ password: 's3cret' }, 'password: unknown option; did you mean "connection.password"?'],
-    ...['streams', 'tenants', 'constructor'].map((name): [unknown, string] => [{ [name]: {} }, `${name}: unknown option`]),
+    ...['tenants', 'constructor'].map((name): [unknown, string] => [{ [name]: {} }, `${name}: unknown option`]),
     [{ mod: 'off' }, 'mod: unknown option; did you mean "mode"?'],
   ])('%# %o', (options, problem) => {
     expect(problemsOf(options)).toEqual([problem]);
