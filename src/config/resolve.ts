@@ -66,7 +66,7 @@ export function configOf(options: Options, problems: string[]): Config {
   const asked = readOptions(options, problems);
   const migrations = migrationsOf(asked, problems);
   problems.push(...problemsOfStreams(asked.streams ?? [], migrations)); // there are none where they could not be read
-  problems.push(...conflictsWithTenants({ tenants: asked.tenants, replicas: asked.replicas, migrations }));
+  problems.push(...conflictsWithTenants({ tenants: asked.tenants, replicas: asked.replicas ?? [], migrations }));
   return {
     ...asked,
     connection: connectionOf(options, asked, problems),
