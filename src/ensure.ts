@@ -25,11 +25,13 @@ export async function ensureMigrated(options: Options = {}): Promise<Outcome> {
 }
 
 async function boot(call: Call, options: Options): Promise<Outcome> {
-  const { mode, tenants } = call.config;
+  const { mode, streams, tenants } = call.config;
   if (mode === 'off') return outcomeOf(call, { status: 'off' });
   call.report.debug('boot.started', { mode });
-  if (tenants === undefined) return await bootOne(call, { options });
-  return await (await import('./tenants/index.js')).ensureTenants(call, { options, tenants, bootOne, tellFailed });
+  if (streams.length > 0) return await (await import('./streams/index.js')).ensureStreams(call, { options, bootOne });
+  if (tenants !== undefined)
+    return await (await import('./tenants/index.js')).ensureTenants(call, { options, tenants, bootOne, tellFailed });
+  return await bootOne(call, { options });
 }
 
 interface Booting {

@@ -13,6 +13,7 @@ export type {
   Outcome,
   ReplicaOutcome,
   ReplicaState,
+  StreamOutcome,
   TenantOutcome,
   UnfinishedBackfill,
 } from './outcome.js';
@@ -28,6 +29,7 @@ export type {
   Options,
   ProgressEvent,
   Rule,
+  Stream,
 } from './config/index.js';
 export type { Backfill, BackfillControl, BackfillError, BackfillProgress, Batch, Row, RowAside } from './backfill/index.js';
 export type { AddCheckOptions, AddColumnOptions, AddForeignKeyOptions, AddIndexOptions, DropIndexOptions } from './ddl/index.js';

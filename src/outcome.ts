@@ -47,7 +47,7 @@ export interface ReplicaOutcome {
   readonly ms: number;
 }
 
-/** What a call came to in one of several tenants. Plain data, frozen. */
+/** What a call came to in one of several tenants, or streams. Plain data, frozen. */
 export interface TenantOutcome {
   readonly name: string;
   readonly status: Outcome['status'];
@@ -57,6 +57,9 @@ export interface TenantOutcome {
   /** Not there when there are none. */
   readonly backfills?: readonly UnfinishedBackfill[];
 }
+
+/** The same of a stream. */
+export type StreamOutcome = TenantOutcome;
 
 /** What a call came to. Plain data, frozen. */
 export interface Outcome {
@@ -77,6 +80,8 @@ export interface Outcome {
   readonly replicas?: readonly ReplicaOutcome[];
   /** Of a call for tenants: each of them, in the order of the option. `from` and `to` above are what all of them share. */
   readonly tenants?: readonly TenantOutcome[];
+  /** Of a call with streams: each of them, `main` too, in the order in which they are brought to head. `from` and `to` above are those of `main`. */
+  readonly streams?: readonly StreamOutcome[];
   /** What was found and did not refuse the boot. */
   readonly findings: readonly Finding[];
   /** Milliseconds per phase. */

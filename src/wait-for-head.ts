@@ -15,6 +15,8 @@ export interface WaitRequest {
   readonly migrations: readonly Migration[];
   readonly state: State;
   readonly history: History;
+  /** What is waited for. Default: that everything is in sync. */
+  readonly isReached?: (state: State) => boolean;
 }
 
 const reportEveryMs = 5_000;
@@ -25,7 +27,7 @@ const reportEveryMs = 5_000;
  * of the holder that still runs is progress.
  */
 export async function waitForHead(request: WaitRequest): Promise<State> {
-  const { call, session, tables } = request;
+  const { call, session, tables, isReached = isInSync } = request;
   let { state, history } = request;
   let progressedAt = performance.now();
   let reportedAt = -Infinity;
@@ -40,10 +42,12 @@ export async function waitForHead(request: WaitRequest): Promise<State> {
     const before = signOf(history);
     history = await readHistory(session, tables);
     state = await readState({ ...request, history });
-    if (state.inSync) return state;
+    if (isReached(state)) return state;
     if (signOf(history) !== before || (await isAtWork(request, history))) progressedAt = performance.now();
   }
 }
+
+const isInSync = ({ inSync }: State): boolean => inSync;
 
 // What the holder does is hidden from a role that may only read: then it counts as at work, and `timeouts.callMs` ends the wait.
 async function isAtWork({ session, tables }: WaitRequest, { facts }: History): Promise<boolean> {

@@ -26,8 +26,8 @@ describe('what is not given', () => {
       transaction: 'each',
       backup: false,
       lint: { smallTableRows: 10_000 },
-      replicas: [],
       streams: [],
+      replicas: [],
       checks: [],
       throttle: {
         replicaLagMs: 10_000,

@@ -1,4 +1,4 @@
-// A primary and a standby from the embedded binaries; a service that migrates, and reads from the standby at once. `npm run demo:replicas`
+// A primary and a standby from the embedded binaries, or this machine's own PostgreSQL; a service that migrates, and reads from the standby at once. `npm run demo:replicas`
 import { ensureMigrated } from 'ensure-migrated';
 import pg from 'pg';
 import { startEmbedded, startStandby } from '../../dist/embedded.js';

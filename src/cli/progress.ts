@@ -92,6 +92,8 @@ function sentenceOfOne(event: ProgressEvent, how: 'bar' | 'plain'): Sentence | u
       return doing(`waiting for the migration lock${holderOf(event['holder'])}`);
     case 'lock.knex-waiting':
       return doing("waiting for knex's own lock");
+    case 'replica.waiting':
+      return doing(`waiting for the replica ${String(event['replica'])}: ${String(event['state'])}, ${String(event['detail'])}`);
     case 'step.started':
       return doing(step);
     case 'step.applied':

@@ -9,6 +9,7 @@ import { foresee, foreseeWithout, orFindings } from '../preflight.js';
 import { readLocks, type Locks } from '../repair/index.js';
 import { openDatabase, runCall, type Opened } from '../run-call.js';
 import { listMigrations } from '../source/index.js';
+import { findWrongReplicas } from '../with-replicas.js';
 
 /** What a boot would find before its first change. The names and meanings of these fields are kept. */
 export interface Preflight {
@@ -41,7 +42,7 @@ export async function preflight(options: Options): Promise<Preflight> {
     const ask = async (place: Opened) =>
       migrations.length > 0 ? await foresee(place, lock ? 'held' : 'free') : await foreseeWithout(place);
     const foreseen = await orFindings(findings, async () => await aroundPooler(opened, ask));
-    findings.push(...(foreseen?.findings ?? []));
+    findings.push(...(foreseen?.findings ?? []), ...(await findWrongReplicas(opened)));
     return Object.freeze({
       ok: errorsOf(findings).length === 0,
       database: history.facts.database,

@@ -22,7 +22,7 @@ export { isConnectionGiven, problemsOf, resolveConfig, type Config } from './res
 export type { ReplicaInput, ReplicaSettings } from './replicas.js';
 export { ruleTable, type Rule, type RuleSetting, type RulesInput } from './rules.js';
 export type { SchemaInput, SchemaSource } from './schema.js';
-export { mainStream, tableNameOf, type After, type Stream, type StreamSettings } from './streams.js';
+export { mainStream, type After, type Stream, type StreamSettings } from './streams.js';
 export { readTenantName, type TenantSettings, type TenantsInput } from './tenants.js';
 export type { ThrottleSettings } from './throttle.js';
 export type { Timeouts } from './timeouts.js';

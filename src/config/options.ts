@@ -73,8 +73,8 @@ export interface Options {
    */
   readonly schema?: SchemaInput | undefined;
   /**
-   * Migrations of packages, or others that are kept apart from the application's own: each has a history of its own in this database, and the call brings all of them to head,
-   * in the order of their `after`. Default: none. docs/streams.md
+   * Migrations that packages bring, each with a history of its own, brought to head with the application's own (the stream `main`, which comes last
+   * where no `after` says otherwise). docs/streams.md
    */
   readonly streams?: readonly Stream[] | undefined;
   /**

@@ -10,7 +10,7 @@ import type { BackfillMode, Check, Expectation, Logger, Mode, Options, ProgressE
 import type { ReplicaSettings } from './replicas.js';
 import { ruleTable, type Rule, type RuleSetting } from './rules.js';
 import type { SchemaSource } from './schema.js';
-import { problemsOfStreams, type StreamSettings } from './streams.js';
+import { conflictsOfStreams, type StreamSettings } from './streams.js';
 import { optionTable, type OptionRow } from './table.js';
 import { conflictsWithTenants, type TenantSettings } from './tenants.js';
 import type { ThrottleSettings } from './throttle.js';
@@ -65,8 +65,8 @@ export function resolveConfig(options: Options = {}): Config {
 export function configOf(options: Options, problems: string[]): Config {
   const asked = readOptions(options, problems);
   const migrations = migrationsOf(asked, problems);
-  problems.push(...problemsOfStreams(asked.streams ?? [], migrations)); // there are none where they could not be read
-  problems.push(...conflictsWithTenants({ tenants: asked.tenants, replicas: asked.replicas ?? [], migrations }));
+  problems.push(...conflictsOfStreams(asked.streams, migrations));
+  problems.push(...conflictsWithTenants({ ...asked, migrations }));
   return {
     ...asked,
     connection: connectionOf(options, asked, problems),
@@ -108,6 +108,7 @@ type AlwaysThere =
   | 'backfills'
   | 'transaction'
   | 'backup'
+  | 'streams'
   | 'replicas'
   | 'streams'
   | 'rules'

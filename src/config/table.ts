@@ -49,7 +49,8 @@ export const optionTable = {
   },
   streams: {
     default: [],
-    sentence: 'Migrations of packages, each with a history of its own: a list of `{ name, migrations, after, baseline }`. See streams.md.',
+    sentence:
+      'Migrations that packages bring, each with a history of its own: a list of `{ name, migrations, after }`, as the packages export them. See streams.md.',
     read: readStreams,
   },
   searchPath: {

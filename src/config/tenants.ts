@@ -101,17 +101,19 @@ export const readSearchPath: Reader<readonly string[]> = (value, place) => {
 interface BesideTenants {
   readonly tenants: TenantSettings | undefined;
   readonly migrations: { readonly schemaName: string | undefined };
-  readonly replicas: readonly unknown[];
+  readonly replicas: readonly unknown[] | undefined;
+  readonly streams: readonly unknown[] | undefined;
 }
 
 /** What cannot be together with tenants, one problem a line. */
-export function conflictsWithTenants({ tenants, migrations: { schemaName }, replicas }: BesideTenants): string[] {
+export function conflictsWithTenants({ tenants, migrations: { schemaName }, replicas = [], streams = [] }: BesideTenants): string[] {
   if (tenants === undefined) return [];
   const problems: string[] = [];
   if (schemaName !== undefined) {
     const path = 'migrations.schemaName';
     refuse({ path, problems }, 'nothing together with tenants, each of which has its history in its own schema', shown(schemaName));
   }
+  if (streams.length > 0) refuse({ path: 'streams', problems }, 'nothing together with tenants', `a list of ${streams.length}`);
   if (replicas.length > 0) refuse({ path: 'replicas', problems }, 'nothing together with tenants', `a list of ${replicas.length}`);
   return problems;
 }

@@ -4,29 +4,40 @@ import { withFindings, withReplicaStates, type Outcome, type ReplicaOutcome, typ
 import { inSchema } from '../read-state.js';
 import { asMigrationError, type Opened } from '../run-call.js';
 import { readMark, Replica } from './look.js';
-import { lasting, misidentify, misplaced, remedyOf } from './state.js';
+import { lasting, misidentify, misplaced, remedyOf, type Judged } from './state.js';
 import { Waiting, type Goal, type Result } from './waiting.js';
 
+/** A replica that is not as it should be, and what is to be told of it. */
+export interface Told {
+  readonly state: ReplicaState;
+  readonly finding?: Finding;
+}
+
 /**
- * Before the first change: is each replica a standby of this very primary? Asks all at once, writes nothing. Throws EM_CHECK_FAILED for one
- * that is something else, whatever its policy, and for one that does not answer or lets nobody in where its policy is `fail`; retryable where
- * nobody has answered and nothing else is wrong.
+ * Before the first change: is each replica a standby of this very primary? Writes nothing. Throws EM_CHECK_FAILED for one that is something else,
+ * whatever its policy, and for one that does not answer or lets nobody in where its policy is `fail`; retryable where nobody has answered and
+ * nothing else is wrong.
  */
 export async function checkReplicas(opened: Opened): Promise<void> {
+  refuse('EM_CHECK_FAILED', 'refused before anything was changed', await identifyReplicas(opened));
+}
+
+/** Asks all replicas at once who they are, and gives what is wrong. Writes nothing. */
+export async function identifyReplicas(opened: Opened): Promise<readonly Told[]> {
   const history = historyOf(opened);
   const mark = await readMark(opened.session, history);
   await using replicas = new Replicas(opened, 'pending');
   const seen = await Promise.all(
-    replicas.list.map(async (replica) => {
+    replicas.list.map(async (replica): Promise<Told[]> => {
       const look = await replica.look(mark, history);
       const wrong = 'detail' in look ? look : misidentify(look, mark);
       return wrong === undefined ? [] : [{ state: wrong.state, finding: identityFinding(replica, wrong) }];
     }),
   );
-  refuse('EM_CHECK_FAILED', 'refused before anything was changed', seen.flat());
+  return seen.flat();
 }
 
-function identityFinding({ settings: { name, policy } }: Replica, { state, detail }: { state: ReplicaState; detail: string }): Finding {
+function identityFinding({ settings: { name, policy } }: Replica, { state, detail }: Judged): Finding {
   const level = policy === 'fail' || misplaced.has(state) ? 'error' : 'warn';
   return { code: 'replica-identity', level, message: `replica ${name} is ${state}: ${detail}`, remedy: remedyOf(state) };
 }
@@ -34,8 +45,8 @@ function identityFinding({ settings: { name, policy } }: Replica, { state, detai
 /**
  * Waits until each replica shows what the primary shows: its replay has passed the flush position taken now, and the history reads there as
  * here. Where nothing was pending the history alone is proof. Writes nothing. Each state is reported as soon as it is seen (`replica.waiting`).
- * Throws EM_REPLICA_BEHIND for a replica of the policy `fail` whose state waiting does not mend, or when its `timeoutMs` have passed; with `warn`
- * that is a finding, unless it is no replica of this primary. Whatever it throws has the outcome.
+ * Throws EM_REPLICA_BEHIND for a replica of the policy `fail` whose state waiting does not mend, or when its `timeoutMs`, or the patience of the call,
+ * have passed; with `warn` that is a finding, unless it is no replica of this primary. Whatever it throws has the outcome.
  */
 export async function waitForReplicas(opened: Opened, outcome: Outcome, found: Goal['found']): Promise<Outcome> {
   const { report } = opened.call;
@@ -61,11 +72,6 @@ async function follow(opened: Opened, found: Goal['found']): Promise<readonly Re
 
 function stateOf({ name, state, ms }: Result): ReplicaOutcome {
   return { name, state, ms };
-}
-
-interface Told {
-  readonly state: ReplicaState;
-  readonly finding?: Finding;
 }
 
 function refuse(code: 'EM_CHECK_FAILED' | 'EM_REPLICA_BEHIND', what: string, told: readonly Told[]): void {

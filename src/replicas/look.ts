@@ -71,7 +71,7 @@ export class Replica implements AsyncDisposable {
       this.wire?.destroy(new Error('given up'));
       this.wire = undefined;
       stop.throwIfAborted();
-      return { state: isRejection(error) ? 'rejected' : 'unreachable', detail: redact(messageOf(error)) };
+      return { state: isRejection(error) ? 'rejected' : 'unreachable', detail: redact(textOf(error)) };
     } finally {
       clearTimeout(timer);
     }
@@ -104,6 +104,11 @@ export class Replica implements AsyncDisposable {
 }
 
 class Silent extends Error {}
+
+// Of `localhost`, when both of its addresses refuse, Node's own message is empty.
+function textOf(error: unknown): string {
+  return messageOf(error) || String((error as { code?: unknown }).code);
+}
 
 async function rejectOn(signal: AbortSignal): Promise<never> {
   return await new Promise<never>((_, reject) => {
@@ -153,7 +158,7 @@ function renderLook(lsn: string | null): string {
           left join pg_catalog.pg_stat_activity a on a.pid = held.pid
           where not wanted.granted and wanted.mode = 'AccessExclusiveLock' and pg_catalog.pg_is_in_recovery() limit 1),
          (select ${told('a.pid')} from pg_catalog.pg_stat_activity replay
-          join pg_catalog.pg_stat_activity a on a.backend_xmin is not null and a.pid <> pg_catalog.pg_backend_pid()
+          join pg_catalog.pg_stat_activity a on a.backend_type = 'client backend' and a.backend_xmin is not null and a.pid <> pg_catalog.pg_backend_pid()
           where replay.backend_type = 'startup' and replay.wait_event = 'RecoveryConflictSnapshot'
           order by pg_catalog.age(a.backend_xmin) desc limit 1)) as reader`;
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Call } from '../call.js';
 import type { Finding } from '../finding.js';
 import type { ReplicaOutcome, ReplicaState } from '../outcome.js';
-import type { Mark, Replica } from './look.js';
+import type { Look, Mark, Replica, Unseen } from './look.js';
 import { judge, lasting, misplaced, remedyOf, type Judged } from './state.js';
 
 /** Where a replica stood in the end, and what is to be told of it. */
@@ -24,9 +24,13 @@ export class Waiting {
   private readonly told = new Map<string, ReplicaState>();
   private results: readonly Result[] | undefined;
 
-  constructor(private readonly goal: Goal) {}
+  private readonly patienceMs: number;
 
-  /** Throws EM_ABORTED when told to stop, EM_CALL_TIMEOUT when the patience of the call is used up. */
+  constructor(private readonly goal: Goal) {
+    this.patienceMs = goal.call.patienceMs;
+  }
+
+  /** Throws EM_ABORTED when told to stop. When the patience of the call is used up, each replica is looked at once more, and that is told of it. */
   async until(replicas: readonly Replica[]): Promise<readonly Result[]> {
     const { call } = this.goal;
     const over = new AbortController();
@@ -34,8 +38,8 @@ export class Waiting {
     const done = following.then((results) => (this.results = results));
     done.catch(() => undefined); // heard by the wait, unless that ends first
     try {
-      while (this.results === undefined) await call.wait(60_000, done);
-      return this.results;
+      while (this.results === undefined && call.patienceMs > 0) await call.wait(60_000, done);
+      return await done;
     } finally {
       over.abort();
     }
@@ -51,18 +55,27 @@ export class Waiting {
 
   private async look(replica: Replica): Promise<Result | undefined> {
     const { mark, history, found } = this.goal;
-    const { name, policy, timeoutMs } = replica.settings;
+    const { name, policy } = replica.settings;
     const look = await replica.look(mark, history);
     const judged = judge(look, mark, found === 'pending' ? 'replay' : 'content');
     const { state, detail } = judged;
     const ms = Math.round(performance.now() - this.startedAt);
     this.tell(name, judged, ms);
     if (state === 'ready') return { name, state, ms };
-    const isOver = ms >= timeoutMs + ('delayMs' in look ? look.delayMs : 0);
-    if (!isOver && !lasting.has(state) && !(state === 'unreachable' && found === 'in-sync')) return undefined;
+    if (!this.isVain(state, look) && !this.isOver(replica, look, ms)) return undefined;
     const level = policy === 'fail' || misplaced.has(state) ? 'error' : 'warn';
     const message = `replica ${name} is ${state} after ${ms} ms: ${detail}`;
     return { name, state, ms, finding: { code: 'replica-behind', level, message, remedy: remedyOf(state) } };
+  }
+
+  // A delay that is longer than the call may wait is no reason to wait as long as that.
+  private isVain(state: ReplicaState, look: Look | Unseen): boolean {
+    if (state === 'unreachable') return this.goal.found === 'in-sync';
+    return lasting.has(state) || (state === 'delayed' && delayOf(look) > this.patienceMs);
+  }
+
+  private isOver({ settings: { timeoutMs } }: Replica, look: Look | Unseen, ms: number): boolean {
+    return ms >= timeoutMs + delayOf(look) || this.goal.call.patienceMs <= 0;
   }
 
   // Each state once.
@@ -73,4 +86,8 @@ export class Waiting {
     if (state === 'ready') report.debug('replica.ready', { replica, ms });
     else report.info('replica.waiting', { replica, state, detail, ms });
   }
+}
+
+function delayOf(look: Look | Unseen): number {
+  return 'delayMs' in look ? look.delayMs : 0;
 }

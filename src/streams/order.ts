@@ -1,84 +1,140 @@
 import { mainStream, type After } from '../config/index.js';
 import { MigrationError } from '../errors.js';
-import type { Migration } from '../source/index.js';
-import { findRevision } from '../state.js';
+import { migrationId, type Migration } from '../source/index.js';
+import { squashOf } from '../squashed.js';
 
-/** A stream with the migrations of its code. */
+/** A stream, as far as its order among others goes. */
 export interface Ordered {
   readonly name: string;
   readonly after: readonly After[];
-  readonly migrations: readonly Migration[];
+  /** Undefined where they were not listed: a revision that others name is taken for one that is there. */
+  readonly migrations?: readonly Migration[];
 }
 
-/** A stretch of one stream that is run before the next one begins. */
+/** A part of a stream, which is brought up to there in one go. */
 export interface Segment {
   readonly stream: string;
-  /** `head`, or the name of a migration. */
   readonly to: 'head' | { readonly to: string };
 }
 
+/** A part of a stream that is not in its place yet. */
+interface Stretch extends Segment {
+  readonly key: string;
+  /** The keys of those that come before it. */
+  readonly needs: readonly string[];
+}
+
 /**
- * The order in which streams are brought to head. What a stream comes after is brought to its head first. The application's own migrations come last, since they may use
- * what the others make; where a stream comes after one of their revisions they stop there, and go on once it is at head. Pure; throws EM_CONFIG_INVALID for a circle, and for a
- * revision that is none.
+ * The order in which streams are brought to head, each in as few segments as their `after` allow: those of the list in its order, `main` as late as it can be.
+ * Pure; throws EM_CONFIG_INVALID with every revision that is not there, and every circle.
  */
-export function orderStreams(streams: readonly Ordered[], main: readonly Migration[]): readonly Segment[] {
-  const sorted = sortStreams(streams);
-  const turns = turnsOf(sorted, streams, main);
-  const stops = [...new Set(turns.values())].filter((stop) => stop >= 0 && stop < main.length).sort((a, b) => a - b);
-  const at = (stop: number): Segment[] =>
-    sorted.filter(({ name }) => turns.get(name) === stop).map(({ name }) => ({ stream: name, to: 'head' }));
-  return [
-    ...at(-1),
-    ...stops.flatMap((stop): Segment[] => [{ stream: mainStream, to: { to: main[stop]?.name ?? '' } }, ...at(stop)]),
-    { stream: mainStream, to: 'head' },
-    ...at(main.length),
-  ];
+export function orderStreams(streams: readonly Ordered[]): readonly Segment[] {
+  const problems: string[] = [];
+  const cuts = streams.flatMap((stream) => stream.after.flatMap((after) => cutOf(after, { stream, streams, problems })));
+  const sorted = sort(
+    streams.flatMap((stream) => stretchesOf(stream, cuts)),
+    problems,
+  );
+  if (problems.length > 0) throw new MigrationError('EM_CONFIG_INVALID', ['the options are not valid:', ...problems].join('\n  '));
+  return sorted.filter(({ stream }, index) => stream !== sorted[index + 1]?.stream).map(({ stream, to }) => ({ stream, to }));
 }
 
-// Each after all that it comes after, else in the order of the list.
-function sortStreams(streams: readonly Ordered[]): readonly Ordered[] {
-  const byName = new Map(streams.map((stream) => [stream.name, stream]));
-  const sorted = new Set<Ordered>();
-  const add = (stream: Ordered, path: readonly string[]) => {
-    if (path.includes(stream.name)) throw refused(`the streams go round in a circle: ${[...path, stream.name].join(' after ')}`);
-    for (const { stream: other } of stream.after) {
-      const needed = byName.get(other);
-      if (needed) add(needed, [...path, stream.name]);
-    }
-    sorted.add(stream);
-  };
-  for (const stream of streams) add(stream, []);
-  return [...sorted];
+/** A revision of a stream that another one, or itself, comes after. */
+interface Cut {
+  readonly by: string;
+  readonly stream: string;
+  /** As `after` names it. */
+  readonly wanted: string;
+  readonly revision: string;
+  readonly position: number;
 }
 
-// By stream, the index of the application's migration after which it has its turn: -1 before the first of them, their number after the last.
-function turnsOf(sorted: readonly Ordered[], streams: readonly Ordered[], main: readonly Migration[]): ReadonlyMap<string, number> {
-  const migrationsOf = new Map([[mainStream, main], ...streams.map(({ name, migrations }) => [name, migrations] as const)]);
-  const turns = new Map<string, number>();
-  for (const { name, after } of sorted) {
-    const own = after.map(({ stream, revision }) => {
-      const migrations = migrationsOf.get(stream) ?? [];
-      const index = revision === undefined ? migrations.length : indexOf(migrations, { of: stream, revision, asked: name });
-      return stream === mainStream ? index : (turns.get(stream) ?? -1);
-    });
-    turns.set(name, Math.max(-1, ...own));
+interface Cutting {
+  readonly stream: Ordered;
+  readonly streams: readonly Ordered[];
+  readonly problems: string[];
+}
+
+function cutOf({ stream, revision: wanted }: After, { stream: { name: by }, streams, problems }: Cutting): Cut[] {
+  const migrations = streams.find(({ name }) => name === stream)?.migrations;
+  if (wanted === undefined) return [];
+  if (migrations === undefined) return [{ by, stream, wanted, revision: wanted, position: 0 }];
+  const matches = revisionsCalled(wanted, migrations);
+  const [revision] = matches;
+  if (revision !== undefined && matches.length === 1)
+    return [{ by, stream, wanted, revision: revision.name, position: migrations.indexOf(revision) }];
+  const what = revision === undefined ? 'no migration there' : `several: ${matches.map(({ name }) => name).join(', ')}`;
+  problems.push(`streams.${by}.after: expected a revision of ${stream}; got ${JSON.stringify(wanted)}, which names ${what}`);
+  return [];
+}
+
+// What a squash replaces is there once the squash is.
+function revisionsCalled(wanted: string, migrations: readonly Migration[]): readonly Migration[] {
+  const exact = migrations.filter(({ id }) => id === migrationId(wanted));
+  if (exact.length > 0 || wanted === '') return exact;
+  const parts = migrations.filter(({ name }) => name.includes(wanted));
+  const squash = parts.length === 0 ? squashOf(wanted, migrations)?.squash : undefined;
+  return squash === undefined ? parts : [squash];
+}
+
+function stretchesOf({ name, after }: Ordered, cuts: readonly Cut[]): Stretch[] {
+  const ends = cuts.filter(({ stream }) => stream === name).sort((one, other) => one.position - other.position);
+  const revisions = [...new Set(ends.map(({ revision }) => revision))];
+  const own = after.map(({ stream, revision: wanted }) => {
+    const cut = cuts.find((each) => each.by === name && each.stream === stream && each.wanted === wanted);
+    return cut === undefined ? stream : keyOf(stream, cut.revision);
+  });
+  const keys = [...revisions.map((revision) => keyOf(name, revision)), name];
+  return keys.map((key, index) => {
+    const revision = revisions[index];
+    return {
+      key,
+      stream: name,
+      to: revision === undefined ? 'head' : { to: revision },
+      needs: index === 0 ? own : keys.slice(index - 1, index),
+    };
+  });
+}
+
+const keyOf = (stream: string, revision: string) => `${stream}@${revision}`;
+
+function sort(stretches: readonly Stretch[], problems: string[]): readonly Stretch[] {
+  const left = [...stretches];
+  const placed: Stretch[] = [];
+  for (;;) {
+    const ready = left.filter(({ needs }) => !left.some(({ key }) => needs.includes(key)));
+    const next = ready.find(({ stream }) => stream !== mainStream) ?? ready[0];
+    if (next === undefined) break;
+    placed.push(next);
+    left.splice(left.indexOf(next), 1);
   }
-  return turns;
+  problems.push(...circlesIn(left).map((circle) => `streams: expected an order; got a circle of after: ${circle.join(' -> ')}`));
+  return placed;
 }
 
-function indexOf(
-  migrations: readonly Migration[],
-  { of, revision, asked }: { readonly of: string; readonly revision: string; readonly asked: string },
-): number {
-  try {
-    return migrations.indexOf(findRevision(revision, migrations, ''));
-  } catch (cause) {
-    throw refused(`the stream ${asked} comes after ${of}@${revision}, which is none of the migrations of ${of}, or several`, cause);
+/** Each circle once, by the names of its streams; the first one stands at its end again. */
+function circlesIn(left: readonly Stretch[]): string[][] {
+  const found = new Map<string, string[]>();
+  for (const start of left) {
+    const names = circleFrom(start, left).map(({ stream }) => stream);
+    const circle = names.filter((name, index) => name !== names.at(index - 1));
+    const key = [...new Set(names)].sort().join();
+    found.set(
+      key,
+      found.get(key) ?? (circle.length === 0 ? [...names.slice(0, 1), ...names.slice(0, 1)] : [...circle, circle[0] as string]),
+    );
   }
+  return [...found.values()];
 }
 
-function refused(message: string, cause?: unknown): MigrationError {
-  const remedy = 'Correct `after` in the streams. Nothing was changed.';
-  return new MigrationError('EM_CONFIG_INVALID', message, { remedy, cause });
+// Everything that is left waits for something that is left, so that the way back comes to where it was before.
+function circleFrom(start: Stretch, left: readonly Stretch[]): Stretch[] {
+  const way: Stretch[] = [];
+  let at: Stretch | undefined = start;
+  while (at !== undefined && !way.includes(at)) {
+    way.push(at);
+    const { needs }: Stretch = at;
+    at = left.find(({ key }) => needs.includes(key));
+  }
+  return at === undefined ? [] : way.slice(way.indexOf(at));
 }

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { downgrade, upgrade } from '../../src/commands/index.js';
+import { downgrade, preflight, upgrade } from '../../src/commands/index.js';
 import type { Embedded } from '../../src/embedded.js';
 import { ensureMigrated, isMigrationError, type MigrationError, type Options, type Outcome, type ProgressEvent } from '../../src/index.js';
+import type { Mark } from '../../src/replicas/look.js';
+import { judge } from '../../src/replicas/state.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { createDatabase, databaseAt, startServer, startStandby, type TestDatabase, type TestServer } from '../support/servers.js';
 
@@ -252,11 +254,19 @@ test('a standby that has received all and replays nothing is behind; the mark is
     // Told to stop, it says what it had done.
     expect(seen.error).toMatchObject({ code: 'EM_ABORTED', outcome: { status: 'failed', applied: [{}] } });
     expect(await columnsOf(database)).toContain(`c${columnCount}`);
+    // The whole call has a patience, too.
+    const impatient = await bootWith({ connection: place.url, policy: 'warn', timeoutMs: 60_000 }, { timeouts: { callMs: 200 } });
+    expect(impatient.outcome).toMatchObject({ status: 'in-sync', replicas: [{ state: 'behind' }], findings: [{ level: 'warn' }] });
   }
   await database.query(`alter role postgres in database ${database.name} reset synchronous_commit`);
 });
 
-test('a standby with a delay is told apart while it is waited for', async () => {
+test('a standby with a delay is told apart while it is waited for; one whose delay is longer than the call may wait, at once', async () => {
+  await configure(near, `set recovery_min_apply_delay = '1h'`);
+  addMigration();
+  const late = await bootWith({ connection: on(near).url, policy: 'warn' });
+  expect(late.outcome).toMatchObject({ replicas: [{ state: 'delayed' }], findings: [{ code: 'replica-behind', level: 'warn' }] });
+  expect(late.outcome?.replicas?.[0]?.ms).toBeLessThan(1_000);
   await configure(near, `set recovery_min_apply_delay = '3s'`);
   const column = addMigration();
   const seen = await bootWith({ connection: on(near).url });
@@ -302,7 +312,7 @@ test('who does not let us in is told at once, who does not answer after two seco
     password: on(near).roleUrl('postgres', 'geheim'),
     tls: { connectionString: on(near).url, ssl: true },
     function: () => Promise.reject(new Error('postgres://u:geheim@vault is sealed')),
-    closed: `postgres://u:geheim@127.0.0.1:${closedPort}/d`,
+    closed: `postgres://u:geheim@localhost:${closedPort}/d`,
     silent: `postgres://u:geheim@127.0.0.1:${silentPort}/d`,
   }).map(([name, connection]) => ({ name, connection, policy: 'warn' as const }));
   const told: ProgressEvent[] = [];
@@ -317,6 +327,7 @@ test('who does not let us in is told at once, who does not answer after two seco
     ['silent', 'unreachable', false],
   ]);
   expect(outcome.findings.map(({ code, level }) => `${code} ${level}`)).toEqual(Array(5).fill('replica-behind warn'));
+  expect(outcome.findings[3]?.message).toMatch(/closed is unreachable after \d+ ms: .*ECONNREFUSED/);
   expect(JSON.stringify([outcome, told])).not.toContain('geheim');
   for (const [name, exitCode] of [
     ['password', 78],
@@ -355,9 +366,11 @@ test('a standby that receives nothing is a finding with the policy warn; one tha
   expect(seen.outcome).toMatchObject({ replicas: [{ state: 'not-received' }], findings: [{ code: 'replica-behind', level: 'warn' }] });
   expectSoon(seen, 'not-received');
   addMigration();
+  let stopping: Promise<void> | undefined;
   const onWaiting = async (state: unknown) => {
-    if (state === 'not-received') await near?.stop('immediate');
+    if (state === 'not-received') stopping = near?.stop('immediate');
     if (state !== 'unreachable') return;
+    await stopping;
     await near?.start();
     await configure(near, 'reset primary_conninfo');
   };
@@ -377,8 +390,14 @@ test('what is no standby of the primary is refused by name before the first chan
   addMigration();
   await refused(inject('serverUrl'), /is other-cluster: it belongs to the cluster \d+/);
   await refused(database.url, /is not-a-replica: it is the primary itself/);
+  const foreseen = await preflight(optionsOf({ replicas: [database.url] }));
+  expect(foreseen.ok).toBe(false);
+  expect(foreseen.findings.map(({ code }) => code)).toContain('replica-identity');
+  const verified = await bootWith({ connection: database.url }, { mode: 'verify' });
+  expect(verified.error?.code).toBe('EM_OUT_OF_SYNC'); // it was asked nothing else
   const otherName = database.url.replace('127.0.0.1', 'localhost');
   await refused(`${otherName}?options=-c%20TimeZone%3DAsia/Tokyo`, /is not-a-replica: it is the primary itself/);
+  await refused(on(near, 'postgres').url, /is other-cluster: it is the database "postgres" instead of/);
   const subscriber = await createDatabase();
   await subscriber.query(`create subscription ${subscriber.name} connection 'host=nowhere' publication p with (connect = false)`);
   await refused(subscriber.url, /is logical: .*[^]*additive changes on the subscriber first/);
@@ -401,6 +420,26 @@ test('a standby that is promoted while it is waited for is no replica any more, 
   const behindIt = await bootWith({ connection: on(cascade).url, policy: 'warn' });
   expect(behindIt.error?.message).toMatch(/is other-cluster: it follows a server that was promoted \(timeline 2/);
   expect(await columnsOf(database)).not.toContain(column);
+});
+
+const ours = { identifier: '7', database: 'd', startedAt: '1', timeline: 1 };
+const mark: Mark = { ...ours, inRecovery: false, lsn: '0/20', applied: ['a', 'b'] };
+const replica = { ...ours, inRecovery: true, subscriptionCount: 0, pauseState: 'not paused', delayMs: 0, reader: null, denied: undefined };
+const arrived = { received: true, replayed: true, replayLsn: '0/20' };
+const onItsWay = { received: true, replayed: false, replayLsn: '0/10' };
+const untold = { received: null, replayed: null, replayLsn: null }; // on shared storage
+
+test.each([
+  ['has the rows, not the position', 'replay', 'behind', { ...onItsWay, applied: ['a', 'b'] }],
+  ['has the rows, not the position', 'content', 'ready', { ...onItsWay, applied: ['a', 'b'] }],
+  ['still has a row that was taken back', 'content', 'behind', { ...onItsWay, applied: ['a', 'b', 'c'] }],
+  ['has a row that came since', 'content', 'ready', { ...arrived, applied: ['a', 'b', 'c'] }],
+  ['tells no position and lacks a row', 'replay', 'behind', { ...untold, applied: ['a'] }],
+  ['tells no position and has the rows', 'replay', 'ready', { ...untold, applied: ['a', 'b'] }],
+  ['does not show the history yet', 'content', 'behind', { ...onItsWay, applied: undefined, denied: 'no' }],
+  ['does not show the history', 'content', 'unreadable', { ...arrived, applied: undefined, denied: 'no' }],
+] as const)('a replica that %s is, by its %s, %s', (_what, proof, state, seen) => {
+  expect(judge({ ...replica, ...seen }, mark, proof).state).toBe(state);
 });
 
 test('options of replicas that are not valid are all named, without their passwords', async () => {

@@ -8,6 +8,7 @@ const events = [
   { event: 'step.applied', migration: '01_a.js', step: 1, of: 2, ms: 12 },
   { event: 'plan.made' },
   { event: 'lock.waiting', holder: { pid: 7, application: 'ensure-migrated/shop', migration: '02_b.js', step: 2, of: 2 } },
+  { event: 'replica.waiting', replica: 'reports', state: 'behind', detail: 'replayed 0/10 of 0/20', ms: 3 },
 ];
 
 async function told(terminal: { isTTY: boolean; columns: number }, heard: readonly object[] = events): Promise<string> {
@@ -21,6 +22,7 @@ async function told(terminal: { isTTY: boolean; columns: number }, heard: readon
 const lines = `1/2 01_a.js
 1/2 01_a.js applied in 12 ms
 waiting for the migration lock: held by pid 7 (ensure-migrated/shop, at 02_b.js (2 of 2))
+waiting for the replica reports: behind, replayed 0/10 of 0/20
 `;
 
 test('a stream that is no terminal gets plain lines', async () => {

@@ -7,7 +7,10 @@ import { root } from './majors.js';
 import type { TestDatabase } from './servers.js';
 
 /** A boot in a process of its own; its options travel as JSON. */
-export interface Booting extends Pick<Options, 'timeouts' | 'mode' | 'backfills' | 'transaction' | 'application' | 'backup' | 'tenants'> {
+export interface Booting extends Pick<
+  Options,
+  'timeouts' | 'mode' | 'backfills' | 'transaction' | 'application' | 'backup' | 'tenants' | 'streams'
+> {
   /** A URL. */
   readonly connection: string;
   /** Of the migrations. */
