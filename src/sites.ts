@@ -1,4 +1,4 @@
-import { databasesOf, type AllOptions, type Options } from './config/index.js';
+import { databasesOf, mainStream, type AllOptions, type Options } from './config/index.js';
 import { MigrationError } from './errors.js';
 
 /** Where a history is, by the names that the options give. */
@@ -29,13 +29,26 @@ export type Tenants = 'each' | 'as one';
  */
 export async function sitesOf(options: Options | AllOptions, selection: Selection, tenants: Tenants = 'each'): Promise<readonly Site[]> {
   const databases = choose('database', databasesIn(options), selection);
-  const sites = tenants === 'each' ? (await Promise.all(databases.map(tenantsIn))).flat() : databases;
-  return choose('stream', choose('tenant', sites, selection), selection);
+  const streams = choose('stream', (await Promise.all(databases.map(streamsIn))).flat(), selection);
+  const sites = tenants === 'each' ? (await Promise.all(streams.map(tenantsIn))).flat() : streams;
+  return choose('tenant', sites, selection);
 }
 
 function databasesIn(options: Options | AllOptions): readonly Site[] {
   if (!isSeveral(options)) return [{ options }];
   return databasesOf(options).map(({ name, options: own }) => ({ database: name, options: own }));
+}
+
+async function streamsIn(site: Site): Promise<readonly Site[]> {
+  if (site.options.streams === undefined) return [site];
+  const { streamsOf } = await import('./streams/index.js');
+  const places = streamsOf(site.options);
+  return places.length === 0 ? [site] : places.map(({ name, options }) => ({ ...site, stream: name, options: withItsOwn(name, options) }));
+}
+
+// The tenants have the application's own migrations; what packages bring is once in a database.
+function withItsOwn(stream: string, options: Options): Options {
+  return stream === mainStream ? options : { ...options, tenants: undefined };
 }
 
 async function tenantsIn(site: Site): Promise<readonly Site[]> {

@@ -36,8 +36,9 @@ export async function runOnSites({ verb, file, input, onProgress }: SitesRequest
 
 async function sitesFor(kind: Sites, { file, input }: Pick<SitesRequest, 'file' | 'input'>): Promise<readonly Site[]> {
   const options = file.several ?? file.options;
-  if (!kind.endsWith('files')) return await sitesOf(options, selectionOf(input));
-  return unlike(await sitesOf(options, selectionOf(input), 'as one'));
+  const selection = selectionOf(input);
+  if (!kind.endsWith('files')) return await sitesOf(options, selection);
+  return unlike(await sitesOf(options, { ...selection, tenant: undefined }, 'as one'));
 }
 
 function selectionOf(input: Pick<Input, 'flags'>): Selection {

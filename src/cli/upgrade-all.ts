@@ -14,7 +14,7 @@ export async function upgradeAll(options: Options | AllOptions): Promise<Told> {
   const kind = 'databases' in options ? 'database' : 'tenant';
   try {
     const outcomes = await upgraded(options);
-    const findings = outcomes.flatMap(({ outcome }) => (outcome.tenants ? outcome.findings : [])); // they name their tenants
+    const findings = outcomes.flatMap(({ outcome }) => (isOfSeveral(outcome) ? outcome.findings : [])); // they name whose they are
     return toldOfSites(
       outcomes.flatMap(({ where, outcome }) => outcomeTold(where, outcome)),
       findings,
@@ -44,11 +44,18 @@ function memberTold(where: Where, { outcome, error }: Member): SiteTold[] {
   return error.members.flatMap((member) => memberTold({ ...where, tenant: member.name }, member));
 }
 
-// Of a database with tenants each of these is told.
+// Of a database with streams, or tenants, each of these is told.
 function outcomeTold(where: Where, outcome: Outcome): SiteTold[] {
-  if (outcome.tenants)
-    return outcome.tenants.map(({ name, ...own }) => toldOf({ ...where, tenant: name }, { ...own, findings: [], timings: {} }));
-  return [toldOf(where, outcome)];
+  if (!isOfSeveral(outcome)) return [toldOf(where, outcome)];
+  const { streams = [], tenants = [] } = outcome;
+  return [
+    ...streams.map(({ name, ...own }) => toldOf({ ...where, stream: name }, { ...own, findings: [], timings: {} })),
+    ...tenants.map(({ name, ...own }) => toldOf({ ...where, tenant: name }, { ...own, findings: [], timings: {} })),
+  ];
+}
+
+function isOfSeveral({ streams, tenants }: Outcome): boolean {
+  return streams !== undefined || tenants !== undefined;
 }
 
 function toldOf(where: Where, outcome: Outcome): SiteTold {

@@ -75,7 +75,11 @@ describe('ten databases, of which one refuses connections and one has an edited 
 
   test('with stop leaves those that were not begun as they are', async () => {
     const error = await failureOf({ databases: entries(), migrations, concurrency: 1 });
-    expect(error.code).toBe('EM_NOT_ALL_MIGRATED');
+    expect(error).toMatchObject({ code: 'EM_NOT_ALL_MIGRATED', exitCode: 75 });
+    expect(error.message).toMatch(
+      /^8 of 10 databases are not at head \(1 failed, 7 not begun\):\n {2}- database refusing: EM_CONNECT_TIMEOUT: /,
+    );
+    expect(error.message).not.toContain('s3cret');
     expect(error.members.map(({ name, status }) => `${name} ${status}`)).toEqual([
       'a migrated',
       'b migrated',
@@ -89,7 +93,9 @@ describe('ten databases, of which one refuses connections and one has an edited 
   test('with continue has the eight others at head, and the process ends with 78 and says which are not', async () => {
     const a = await journalOf(at('a'));
     const script = startAll({ databases: entries(), migrations, onFailure: 'continue' });
-    expect(await script.ended).toMatchObject({ code: 78 });
+    const { code, stdout, stderr } = await script.ended;
+    expect({ code, stderr }).toEqual({ code: 78, stderr: '' });
+    expect(stdout).not.toContain('s3cret');
     const failed = await script.waitForEvent('databases.failed');
     expect(failed).toMatchObject({ code: 'EM_NOT_ALL_MIGRATED', databases: expect.any(Array) as unknown });
     expect(failed).not.toHaveProperty('message');

@@ -194,6 +194,43 @@ describe('of three tenants in one database', () => {
   });
 });
 
+describe('of the streams of a database', () => {
+  let database: TestDatabase;
+  let config: string;
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    const audit = await makeDirectory({ '01_log.sql': 'create table log (id int);' });
+    config = await makeProject({}, { databases: undefined, connection: database.url, streams: [{ name: 'audit', migrations: audit }] });
+  });
+
+  test('all are brought to head by one upgrade, in their order, and shown in one table', async () => {
+    const { code, stdout } = await run(config, 'upgrade', '--json');
+    expect({ code, told: JSON.parse(stdout) as unknown }).toMatchObject({
+      code: 0,
+      told: [
+        { stream: 'audit', status: 'migrated', to: '01_log.sql' },
+        { stream: 'main', status: 'migrated', to: '02_email.sql' },
+      ],
+    });
+    const current = await run(config, 'current');
+    expect(current).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^stream +at +head +pending\naudit +01_log\.sql +yes +0\nmain /) as string,
+    });
+  });
+
+  test('one is worked on by its name; what is about one history, or its files, asks for a choice', async () => {
+    expect(await run(config, 'current', '--stream', 'audit')).toMatchObject({ code: 0, stdout: '01_log.sql (head)\n' });
+    expect((await run(config, 'stamp', 'base')).stderr).toMatch(
+      /^EM_CONFIG_INVALID: stamp is about one history, and these are 2: stream audit, stream main\n/,
+    );
+    expect((await run(config, 'revision', 'add the phone of patients')).stderr).toMatch(/\n {2}Choose one with --stream\./);
+    expect(await run(config, 'revision', 'add the phone of patients', '--stream', 'main')).toMatchObject({ code: 0 });
+    expect((await run(config, 'status', '--stream', 'ma')).stderr).toContain('no stream is called "ma": there are audit, main');
+  });
+});
+
 describe('a configuration file with databases', () => {
   test('is told what is wrong with each entry, with its own name', async () => {
     const config = await makeProject({ eu: closed }, { canary: -1, databases: [{ name: 'eu', connection: closed, mod: 'apply' }] });
