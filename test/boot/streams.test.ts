@@ -10,7 +10,7 @@ import {
   type ProgressEvent,
   type Stream,
 } from '../../src/index.js';
-import { holdersOf, startBoot } from '../support/boot.js';
+import { holdersOf, poll, startBoot } from '../support/boot.js';
 import { makeDirectory, type Files } from '../support/directories.js';
 import { startHerd } from '../support/herd.js';
 import { startProxy } from '../support/proxy.js';
@@ -290,12 +290,8 @@ test('a stream has backfills of its own, and their events name it', async () => 
     },
   };
   await boot({ streams: [{ name: 'jobs', migrations: { modules } }], migrations: { modules: { '1.js': { up: () => undefined } } } });
-  for (;;) {
-    const [row] = await database.query('select status from jobs_migrations_backfills');
-    if (row?.['status'] === 'done') break;
-  }
+  await poll(async () => events.find(({ event }) => event === 'backfill.ended'));
   expect(await database.query('select count(*)::int as done from jobs where done')).toEqual([{ done: 5 }]);
-  while (!events.some(({ event }) => event === 'backfill.ended')) await new Promise(setImmediate);
   expect(events.filter(({ event }) => event === 'backfill.ended')).toMatchObject([{ stream: 'jobs', backfill: 'jobs_done' }]);
 });
 
