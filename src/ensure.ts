@@ -18,6 +18,7 @@ import { withReplicas } from './with-replicas.js';
  * also reads the schema, to tell drift. Otherwise it holds an advisory lock while it checks,
  * applies the pending migrations and verifies. Waits at most `timeouts.callMs` in all; the time of its own statements does not count.
  * Backfills that are not done are worked on afterwards, in this process, unless `backfills` says otherwise.
+ * With `tenants` it does so for each of them, some at once, and throws EM_NOT_ALL_MIGRATED unless all are at head (docs/tenants.md).
  * While it runs, SIGTERM, SIGINT and `signal` roll back, unlock and throw EM_ABORTED. Options not given come from the environment, then
  * from the defaults (docs/options.md). Every code that it can throw is in docs/errors.md.
  */

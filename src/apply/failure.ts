@@ -160,5 +160,8 @@ const remedies: Record<string, string> = {
   // active_sql_transaction: CREATE INDEX CONCURRENTLY and its like
   '25001':
     'Add `export const config = { transaction: false }` (in .sql: a first line `-- transaction: false`): this statement cannot run in a transaction.',
+  // out_of_memory, which the server also says when its table of locks is full
+  '53200':
+    'Raise max_locks_per_transaction (it takes a restart of the server), or let the migration touch fewer tables at once, when the message speaks of shared memory; else give the server more memory.',
   '42501': 'Grant this role what the statement needs, or connect with a role that may change the schema.',
 };

@@ -9,7 +9,7 @@ import type { Follower } from './follower.js';
 import { startLease, type Lease } from './lease.js';
 import { leaseSettings, renderSettings, sessionSettings, transactionSettings, type Setting } from './settings.js';
 import type { Hear, StepConnection } from './step-connection.js';
-import { userSettings } from './user-settings.js';
+import { readUserSettings } from './user-settings.js';
 import { keepVigil } from './vigil.js';
 import { Wire, type Answer, type Message } from './wire.js';
 
@@ -223,7 +223,7 @@ export async function openSession(call: Call, which: 'connection' | 'directConne
   const client = await reach(call, source, '');
   const wire = new Wire(client);
   try {
-    const session = new Session(call, wire, await userSettings(wire, call.config));
+    const session = new Session(call, wire, await readUserSettings(wire, call.config));
     session.lookAfter(source);
     return session;
   } catch (error) {

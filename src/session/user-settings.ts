@@ -7,8 +7,8 @@ import type { Wire } from './wire.js';
 
 type AfterCreate = (client: pg.Client, done: (error?: Error) => void) => void;
 
-/** What the user has set for the session: the option beats what an existing project sets on each connection of its pool, which also holds for its migrations. */
-export async function userSettings(wire: Wire, { knex, searchPath }: Pick<Config, 'knex' | 'searchPath'>): Promise<Setting[]> {
+/** What the user asks for. The option beats what an existing project sets on each connection of its pool, which also holds for its migrations. */
+export async function readUserSettings(wire: Wire, { knex, searchPath }: Pick<Config, 'knex' | 'searchPath'>): Promise<Setting[]> {
   const settings = await settingsOf(wire, knex);
   if (searchPath === undefined) return settings;
   return [...settings.filter(([name]) => name !== 'search_path'), pathSetting(searchPath)];
