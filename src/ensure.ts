@@ -3,6 +3,7 @@ import type { Options } from './config/index.js';
 import { findingsError, type ErrorCode, type MigrationError } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
 import type { History } from './history/index.js';
+import type { Fields } from './log.js';
 import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
 import { readState } from './read-state.js';
 import { openDatabase, runCall, type Listing, type Opened } from './run-call.js';
@@ -29,8 +30,7 @@ async function boot(call: Call, options: Options): Promise<Outcome> {
   if (mode === 'off') return outcomeOf(call, { status: 'off' });
   call.report.debug('boot.started', { mode });
   if (streams.length > 0) return await (await import('./streams/index.js')).ensureStreams(call, { options, bootOne });
-  if (tenants !== undefined)
-    return await (await import('./tenants/index.js')).ensureTenants(call, { options, tenants, bootOne, tellFailed });
+  if (tenants !== undefined) return await (await import('./tenants/index.js')).ensureTenants(call, { options, tenants, bootOne, toldOf });
   return await bootOne(call, { options });
 }
 
@@ -81,8 +81,12 @@ function tellReady(call: Call, outcome: Outcome): Outcome {
   return outcome;
 }
 
-function tellFailed(call: Call, { code, remedy, message }: MigrationError, event = 'boot.failed'): void {
-  call.report.error(event, { code, remedy, ...(quoting.has(code) ? {} : { message }) });
+function tellFailed(call: Call, error: MigrationError): void {
+  call.report.error('boot.failed', toldOf(error));
+}
+
+function toldOf({ code, remedy, message }: MigrationError): Fields {
+  return { code, remedy, ...(quoting.has(code) ? {} : { message }) };
 }
 
 // Their messages quote statements and what the server said of them, with values: these stand in the thrown error only.

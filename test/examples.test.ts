@@ -163,6 +163,20 @@ it('npm run demo:replicas waits for a standby that is slow, and reads there what
   expect(stdout).toMatch(/waiting for the standby: delayed.*[^]*migrated .*state: 'ready'[^]*patients: 0/);
 });
 
+it('examples/library-consumer: two services boot at once, and the migrations of the package that they share run once', async () => {
+  const database = await createDatabase();
+  const env = { DATABASE_URL: database.url };
+  const { code, stdout, stderr } = await startScript(path.join(root, 'examples/library-consumer/demo.js'), { env }).ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/orders: migrated; acme_audit at 20260301090000_details\.js, main at 20260201090000_orders\.js/);
+  expect(stdout).toMatch(/billing: migrated; acme_audit at 20260301090000_details\.js, main at 20260202090000_invoices\.js/);
+  expect(stdout).toMatch(/log: (orders ordered|billing invoiced) /);
+  expect(await database.query('select name from acme_audit_migrations order by id')).toEqual([
+    { name: '20260105090000_log.js' },
+    { name: '20260301090000_details.js' },
+  ]);
+});
+
 describe('npm run demo', () => {
   it('shows what it promises and leaves nothing behind', { timeout: 120_000 }, async () => {
     const database = await createDatabase();

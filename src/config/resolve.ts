@@ -110,7 +110,6 @@ type AlwaysThere =
   | 'backup'
   | 'streams'
   | 'replicas'
-  | 'streams'
   | 'rules'
   | 'lint'
   | 'checks'

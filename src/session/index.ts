@@ -1,9 +1,7 @@
 import type { Knex } from 'knex';
-import type pg from 'pg';
 import { stopLimitMs, type Call } from '../call.js';
-import type { Config, Connect, PgConfig } from '../config/index.js';
+import type { Connect, PgConfig } from '../config/index.js';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
-import { identifier } from '../sql.js';
 import { bindKnex, type StepContext } from './bound-knex.js';
 import { requestCancel } from './cancel.js';
 import { connect, connectOnce } from './connect.js';
@@ -11,6 +9,7 @@ import type { Follower } from './follower.js';
 import { startLease, type Lease } from './lease.js';
 import { leaseSettings, renderSettings, sessionSettings, transactionSettings, type Setting } from './settings.js';
 import type { Hear, StepConnection } from './step-connection.js';
+import { userSettings } from './user-settings.js';
 import { keepVigil } from './vigil.js';
 import { Wire, type Answer, type Message } from './wire.js';
 
@@ -231,28 +230,4 @@ export async function openSession(call: Call, which: 'connection' | 'directConne
     await wire.close();
     throw error;
   }
-}
-
-type AfterCreate = (client: pg.Client, done: (error?: Error) => void) => void;
-
-// The option beats what an existing project sets on each connection of its pool, which also holds for its migrations.
-async function userSettings(wire: Wire, { knex, searchPath }: Pick<Config, 'knex' | 'searchPath'>): Promise<Setting[]> {
-  const settings = await settingsOf(wire, knex);
-  if (searchPath === undefined) return settings;
-  return [...settings.filter(([name]) => name !== 'search_path'), pathSetting(searchPath)];
-}
-
-const pathSetting = (schemas: readonly string[]): Setting => ['search_path', schemas.map(identifier).join(', ')];
-
-async function settingsOf(wire: Wire, knex: Knex | undefined): Promise<Setting[]> {
-  const config = knex?.client as { config?: { searchPath?: string | string[]; pool?: { afterCreate?: AfterCreate } } } | undefined;
-  const settings: Setting[] = [];
-  const { searchPath, pool } = config?.config ?? {};
-  if (searchPath) settings.push(pathSetting([searchPath].flat()));
-  const afterCreate = pool?.afterCreate;
-  if (!afterCreate) return settings;
-  await new Promise<void>((resolve, reject) => afterCreate(wire.client, (error) => (error ? reject(error) : resolve())));
-  const { results } = await wire.send(`select name, setting from pg_catalog.pg_settings where source = 'session'`);
-  const rows = (results[0]?.rows ?? []) as { name: string; setting: string }[];
-  return [...settings, ...rows.map(({ name, setting }): Setting => [name, setting])];
 }

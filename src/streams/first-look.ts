@@ -58,14 +58,8 @@ async function finish(call: Call, looks: readonly Look[]): Promise<Outcome> {
       : outcome;
     done.push({ stream: stream.name, outcome: shown });
   }
-  return tell(
-    call,
-    done,
-    timingsOf(
-      call,
-      looks.map(({ stream }) => stream),
-    ),
-  );
+  const streams = looks.map(({ stream }) => stream);
+  return tell(call, done, timingsOf(call, streams));
 }
 
 async function seeToBackfills(opened: Opened, { outcome, stream }: { outcome: Outcome; stream: Stream }): Promise<Outcome> {

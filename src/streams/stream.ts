@@ -2,6 +2,7 @@ import { memberCall, type Call } from '../call.js';
 import { mainStream, resolveConfig, type Config, type Options } from '../config/index.js';
 import { isMigrationError, withLine } from '../errors.js';
 import type { Outcome, Phase } from '../outcome.js';
+import { loggerThrough } from '../log.js';
 import { asMigrationError } from '../run-call.js';
 import { listMigrations, type Migration } from '../source/index.js';
 import { optionsOf } from './options.js';
@@ -18,15 +19,19 @@ export interface Stream extends Ordered {
 /** The streams of a call, `main` last, with their migrations listed. Reads files; connects to nothing. Throws EM_NO_MIGRATIONS, EM_MIGRATION_INVALID. */
 export async function listStreams(call: Call, options: Options): Promise<readonly Stream[]> {
   const all = [...call.config.streams, { name: mainStream, after: [] }];
-  return await Promise.all(
-    all.map(async ({ name, after }) => {
-      const own = { ...optionsOf(name, options, call.config), replicas: undefined }; // looked at once, for all streams
-      const member = sharing(call, memberCall(call, resolveConfig(own), { stream: name }));
-      return await naming(name, member, async () => {
-        return { name, after, options: own, call: member, migrations: await listMigrations(member.config.migrations) };
-      });
-    }),
-  );
+  return await Promise.all(all.map(async (each) => await listStream(call, options, each)));
+}
+
+async function listStream(call: Call, options: Options, { name, after }: Pick<Ordered, 'name' | 'after'>): Promise<Stream> {
+  const own = { ...optionsOf(name, options, call.config), replicas: undefined }; // looked at once, for all streams
+  const member = sharing(call, memberCall(call, resolveConfig(own), { stream: name }));
+  const migrations = await naming(name, member, async () => await listMigrations(member.config.migrations));
+  return { name, after, migrations, call: member, options: { ...own, ...voiceOf(member, options) } };
+}
+
+// Who works in the background afterwards speaks through the same report; progress is told where somebody listens to it.
+function voiceOf({ report }: Call, { onProgress }: Options): Pick<Options, 'logger' | 'onProgress'> {
+  return { logger: loggerThrough(report, {}), onProgress: onProgress && (() => undefined) };
 }
 
 // One after the other, they wait no longer in all than one call may.

@@ -23,7 +23,7 @@ export function tell(call: Call, done: readonly Done[], timings: Outcome['timing
     backup: done.map(({ outcome }) => outcome.backup).find((backup) => backup !== undefined),
   });
   return Object.freeze({
-    ...withFindings(whole, done.flatMap(findingsOf)),
+    ...withFindings(whole, eachOnce(done.flatMap(findingsOf))),
     streams,
     ...(backfills.length > 0 && { backfills: Object.freeze(backfills) }),
     timings: Object.freeze(timings),
@@ -70,4 +70,9 @@ function statusOf(outcomes: readonly Outcome[]): Outcome['status'] {
 function findingsOf({ stream, outcome }: Done): readonly Finding[] {
   if (stream === mainStream) return outcome.findings;
   return outcome.findings.map((finding) => ({ ...finding, message: `stream ${stream}: ${finding.message}` }));
+}
+
+// Each segment of a stream finds it.
+function eachOnce(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((finding) => [JSON.stringify(finding), finding])).values()];
 }

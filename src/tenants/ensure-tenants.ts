@@ -3,6 +3,7 @@ import { resolveConfig, type Options, type TenantSettings } from '../config/inde
 import { isMigrationError, MigrationError, withLine, type Member } from '../errors.js';
 import { errorsOf } from '../finding.js';
 import { runFleet } from '../fleet.js';
+import type { Fields } from '../log.js';
 import { nothingToDo, type Outcome } from '../outcome.js';
 import { aroundPooler, isPooled } from '../pooler.js';
 import { asMigrationError, openDatabase, type Listing, type Opened } from '../run-call.js';
@@ -18,7 +19,8 @@ export interface TenantsRequest {
   readonly options: Options;
   readonly tenants: TenantSettings;
   readonly bootOne: (call: Call, booting: { readonly listing: Listing }) => Promise<Outcome>;
-  readonly tellFailed: (call: Call, error: MigrationError, event: string) => void;
+  /** What a log may hold of an error. */
+  readonly toldOf: (error: MigrationError) => Fields;
 }
 
 /**
@@ -59,7 +61,7 @@ class Tenants {
   async run(): Promise<Outcome> {
     const { call } = this;
     const behind = await call.report.phase('read', async () => await this.survey(this.names));
-    if (behind.length > 0) call.report.info('tenants.behind', { behindCount: behind.length, ofCount: this.names.length });
+    if (behind.length > 0) this.tellBehind(behind.length);
     const members = await this.bring(behind);
     const all = await this.seeToBackfills(members);
     await this.workInBackground(all);
@@ -135,7 +137,8 @@ class Tenants {
       return await this.bootTenant(name, 'manual');
     };
     const atHead = this.names.filter((name) => !isBegun.has(name));
-    return await this.call.report.phase('apply', async () => await this.runAll([...atHead, ...behind], run));
+    const all = async () => await this.runAll([...atHead, ...behind], run);
+    return behind.length === 0 ? await all() : await this.call.report.phase('apply', all);
   }
 
   private async runAll(names: readonly string[], run: (name: string) => Promise<Outcome>): Promise<readonly Member[]> {
@@ -145,17 +148,21 @@ class Tenants {
     return this.names.map((name) => byName.get(name) as Member);
   }
 
+  private tellBehind(behindCount: number): void {
+    const { report } = this.call;
+    const { concurrency } = this.request.tenants;
+    report.info('tenants.behind', { behindCount, ofCount: this.names.length });
+    if (concurrency <= this.width()) return;
+    report.warn('tenants.narrowed', { concurrency: this.width(), asked: concurrency, maxConnections: this.maxConnections });
+  }
+
   // Each is at work on a connection of its own, and has a second one that looks after it.
   private width(): number {
-    const { concurrency } = this.request.tenants;
-    const most = Math.max(1, Math.floor(this.maxConnections / 4));
-    if (concurrency > most)
-      this.call.report.warn('tenants.narrowed', { concurrency: most, asked: concurrency, maxConnections: this.maxConnections });
-    return Math.min(concurrency, most);
+    return Math.max(1, Math.min(this.request.tenants.concurrency, Math.floor(this.maxConnections / 4)));
   }
 
   private async bootTenant(name: string, backfills: 'manual' | 'blocking'): Promise<Outcome> {
-    const { options, bootOne, tellFailed } = this.request;
+    const { options, bootOne, toldOf } = this.request;
     const config = { ...resolveConfig(optionsOf(options, name)), backup: false as const, backfills };
     const call = memberCall(this.call, config, { tenant: name });
     try {
@@ -170,7 +177,7 @@ class Tenants {
       return outcome;
     } catch (error) {
       const failure = asMigrationError(call, error);
-      tellFailed(call, failure, 'tenant.failed');
+      call.report.error('tenant.failed', toldOf(failure));
       throw failure;
     }
   }

@@ -88,5 +88,7 @@ export function renderJournalQuery(tenants: readonly Pick<Found, 'tables'>[]): s
 }
 
 function onceOf(column: string): string {
-  return `pg_catalog.md5(${column}) as hash, case when pg_catalog.row_number() over (partition by ${column} order by at) = 1 then ${column} end as ${column}`;
+  // md5() is not there on a server that is held to FIPS.
+  const hash = `pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(${column}, 'UTF8')), 'hex')`;
+  return `${hash} as hash, case when pg_catalog.row_number() over (partition by ${column} order by at) = 1 then ${column} end as ${column}`;
 }

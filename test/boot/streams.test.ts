@@ -1,5 +1,7 @@
+import createKnex, { type Knex } from 'knex';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
+  backfill,
   createProbe,
   ensureMigrated,
   type MigrationError,
@@ -8,7 +10,7 @@ import {
   type ProgressEvent,
   type Stream,
 } from '../../src/index.js';
-import { holdersOf, startBoot } from '../support/boot.js';
+import { holdersOf, poll, startBoot } from '../support/boot.js';
 import { makeDirectory, type Files } from '../support/directories.js';
 import { startHerd } from '../support/herd.js';
 import { startProxy } from '../support/proxy.js';
@@ -228,6 +230,69 @@ test('a backup is taken once, before the first change', async () => {
   const backup = { command: 'echo taken' };
   await expect(scene.boot({ backup })).resolves.toMatchObject({ backup: 'taken' });
   expect(scene.events.filter(({ event }) => event === 'backup.taken')).toMatchObject([{ stream: 'core' }]);
+});
+
+test('what is no replica refuses the call before any stream is changed', async () => {
+  const { database, boot } = await makeScene();
+  expect(await failureOf(boot({ replicas: [database.url] }))).toMatchObject({
+    code: 'EM_CHECK_FAILED',
+    message: expect.stringContaining('not-a-replica') as string,
+  });
+  expect(await tablesIn(database)).toEqual([]);
+});
+
+test('a call that is stopped begins no further stream, and tells what the others have done', async () => {
+  const scene = await makeScene();
+  const stop = new AbortController();
+  const onProgress = ({ event, stream }: ProgressEvent) => {
+    if (event === 'step.started' && stream === 'audit') stop.abort();
+  };
+  const error = await failureOf(scene.boot({ signal: stop.signal, onProgress }));
+  expect(error).toMatchObject({ code: 'EM_ABORTED', outcome: { applied: [{ name: '1_users.sql' }] } });
+  expect(await tablesIn(scene.database)).toEqual(['users']);
+  await expectHealed(scene);
+});
+
+test('the hooks and the source of a knex instance are those of main; modules are a stream too', async () => {
+  const { database, directory } = await makeScene({ main: { '1_notes.sql': 'create table notes (id int)' } });
+  const hooked: unknown[] = [];
+  const afterEach = (_knex: unknown, migrations: unknown[]) => void hooked.push(...migrations);
+  const knex = createKnex({
+    client: 'pg',
+    connection: database.url,
+    migrations: { directory, tableName: 'app_history', afterEach } as never,
+  });
+  const modules = { '1_jobs.js': { up: async (trx: Knex) => void (await trx.raw('create table jobs (id int)')) } };
+  await expect(ensureMigrated({ knex, logger: false, streams: [{ name: 'jobs', migrations: { modules } }] })).resolves.toMatchObject({
+    status: 'migrated',
+    streams: [
+      { name: 'jobs', to: '1_jobs.js' },
+      { name: 'main', to: '1_notes.sql' },
+    ],
+  });
+  expect(hooked).toMatchObject([{ file: '1_notes.sql' }]);
+  expect(await database.query('select name from app_history union all select name from jobs_migrations order by 1')).toEqual([
+    { name: '1_jobs.js' },
+    { name: '1_notes.sql' },
+  ]);
+  await knex.destroy();
+});
+
+test('a stream has backfills of its own, and their events name it', async () => {
+  const { database, boot, events } = await makeScene();
+  const modules = {
+    '1_jobs.js': {
+      backfills: { jobs_done: { table: 'jobs', where: 'done is null', set: 'done = true' } },
+      up: async (trx: Knex) => {
+        await trx.raw('create table jobs (id int primary key, done bool); insert into jobs select generate_series(1, 5)');
+        await backfill.enqueue(trx, 'jobs_done');
+      },
+    },
+  };
+  await boot({ streams: [{ name: 'jobs', migrations: { modules } }], migrations: { modules: { '1.js': { up: () => undefined } } } });
+  await poll(async () => events.find(({ event }) => event === 'backfill.ended'));
+  expect(await database.query('select count(*)::int as done from jobs where done')).toEqual([{ done: 5 }]);
+  expect(events.filter(({ event }) => event === 'backfill.ended')).toMatchObject([{ stream: 'jobs', backfill: 'jobs_done' }]);
 });
 
 test('kill -9 between two segments: the next boot goes on where that one ended', async () => {

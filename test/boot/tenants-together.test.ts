@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { ensureMigrated, type Options, type ProgressEvent } from '../../src/index.js';
+import { ensureMigrated, type CheckContext, type Options, type ProgressEvent } from '../../src/index.js';
 import { fleetKey, tenantsOf } from '../../src/tenants/index.js';
 import { poll, startBoot } from '../support/boot.js';
 import { makeDirectory } from '../support/directories.js';
@@ -220,7 +220,14 @@ describeWithPgBouncer('behind PgBouncer in transaction mode', () => {
     const tenants = await tenantsNamed('pooled', 4);
     const pooler = await startPgBouncer(database.url, { settings: { default_pool_size: 8 } });
     const connection = pooler.urlOf(database.url);
-    expect(await bootTenants(scene, tenants, { connection })).toMatchObject({ status: 'migrated', to: '03_index.js' });
+    const schemas: string[] = [];
+    const run = async ({ query }: CheckContext) => {
+      for (const { schema } of await query<{ schema: string }>('select current_schema() as schema')) schemas.push(schema);
+      return [];
+    };
+    const checks = [{ name: 'path', run }];
+    expect(await bootTenants(scene, tenants, { connection, checks })).toMatchObject({ status: 'migrated', to: '03_index.js' });
+    expect(schemas.sort()).toEqual(tenants); // before the first history is there, too
     await expectAtHead(tenants);
     expect(await bootTenants(scene, tenants, { connection })).toMatchObject({ status: 'in-sync' });
     expect(
