@@ -1,4 +1,4 @@
-import { databasesOf, mainStream, type AllOptions, type Options } from './config/index.js';
+import { databasesOf, type AllOptions, type Options } from './config/index.js';
 import { MigrationError } from './errors.js';
 
 /** Where a history is, by the names that the options give. */
@@ -43,12 +43,7 @@ async function streamsIn(site: Site): Promise<readonly Site[]> {
   if (site.options.streams === undefined) return [site];
   const { streamsOf } = await import('./streams/index.js');
   const places = streamsOf(site.options);
-  return places.length === 0 ? [site] : places.map(({ name, options }) => ({ ...site, stream: name, options: withItsOwn(name, options) }));
-}
-
-// The tenants have the application's own migrations; what packages bring is once in a database.
-function withItsOwn(stream: string, options: Options): Options {
-  return stream === mainStream ? options : { ...options, tenants: undefined };
+  return places.length === 0 ? [site] : places.map(({ name, options }) => ({ ...site, stream: name, options }));
 }
 
 async function tenantsIn(site: Site): Promise<readonly Site[]> {

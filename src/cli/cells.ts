@@ -5,8 +5,8 @@ import type { Cells } from './verb.js';
 /** The essentials of results, for one table of several. */
 
 export function outcomeCells({ status, from, to, applied, findings }: Outcome): Cells {
-  const moved = applied.length > 0 ? { from: from ?? 'base' } : {};
-  return { status, ...moved, to: to ?? 'base', applied: applied.length, findings: countOf(findings) };
+  const moved = applied.length > 0;
+  return { status, from: moved ? (from ?? 'base') : undefined, to: to ?? 'base', applied: applied.length, findings: countOf(findings) };
 }
 
 export function currentCells({ revision, isHead, pendingCount }: Current): Cells {

@@ -58,12 +58,11 @@ interface Row {
 
 function tableText(sites: readonly SiteTold[], screen: Screen): string {
   const rows = sites.flatMap(rowsOf);
-  const titles = [...new Set(rows.flatMap(({ cells }) => Object.keys(cells)))];
+  const titles = [...new Set(rows.flatMap(({ cells }) => Object.keys(cells)))].filter((title) => title !== 'error');
+  const columns = [...whereColumns(rows), ...[...titles, 'error'].map((title) => cellColumn(title, rows))];
   const failed = sites.filter(({ error }) => error !== undefined);
   const details = failed.map((site) => `\n${whereText(site.where)}: ${failureText(site, screen)}`);
-  return [renderTable(rows, [...whereColumns(rows), ...titles.map((title) => cellColumn(title, rows))], screen.columns), ...details].join(
-    '\n',
-  );
+  return [renderTable(rows, columns, screen.columns), ...details].join('\n');
 }
 
 function rowsOf({ where, told, error }: SiteTold): Row[] {

@@ -41,7 +41,7 @@ describe('of three databases in the configuration file', () => {
 
   beforeAll(async () => {
     [eu, us] = [await createDatabase(), await createDatabase()];
-    config = await makeProject({ 'eu-1': eu.url, 'eu-2': us.url, down: closed }, { onFailure: 'continue' });
+    config = await makeProject({ down: closed, 'eu-1': eu.url, 'eu-2': us.url }, { onFailure: 'continue', concurrency: 1 });
   });
 
   test('one is worked on by its name, and told as ever', async () => {
@@ -57,9 +57,9 @@ describe('of three databases in the configuration file', () => {
     const [table = '', details = ''] = stdout.split('\n\n');
     expect(table.split('\n').map((line) => line.split(/\s{2,}/))).toEqual([
       ['database', 'status', 'at', 'head', 'pending', 'findings', 'error'],
+      ['down', 'failed', 'EM_CONNECT_TIMEOUT'],
       ['eu-1', 'not in sync', '01_patients.sql', '02_email.sql', '1', '1'],
       ['eu-2', 'not in sync', 'base', '02_email.sql', '2', '1'],
-      ['down', 'failed', 'EM_CONNECT_TIMEOUT'],
     ]);
     expect(details).toMatch(
       /^database down: EM_CONNECT_TIMEOUT: could not connect to PostgreSQL within 200 ms: [^]*\n {2}Check that the server is up/,
@@ -88,9 +88,9 @@ describe('of three databases in the configuration file', () => {
     const { code, stdout } = await run(config, 'upgrade', '--json');
     expect(code).toBe(75);
     expect(JSON.parse(stdout)).toMatchObject([
+      { database: 'down', error: { code: 'EM_CONNECT_TIMEOUT', retryable: true } },
       { database: 'eu-1', status: 'migrated', from: '01_patients.sql', to: '02_email.sql' },
       { database: 'eu-2', status: 'migrated', applied: [{ name: '01_patients.sql' }, { name: '02_email.sql' }] },
-      { database: 'down', error: { code: 'EM_CONNECT_TIMEOUT', retryable: true } },
     ]);
     for (const database of [eu, us]) expect(await tablesIn(database as TestDatabase)).toEqual([...own, 'patients']);
     expect(await run(config, 'status', '--database', 'eu-*')).toMatchObject({ code: 0 });
@@ -116,7 +116,9 @@ describe('of three databases in the configuration file', () => {
       ['baseline'],
       ['restore', 'x'],
     ])
-      expect((await run(config, ...words)).stderr).toMatch(/^EM_CONFIG_INVALID: \S+ is about one history, and these are 3: database eu-1/);
+      expect((await run(config, ...words)).stderr).toMatch(
+        /^EM_CONFIG_INVALID: \S+ is about one history, and these are 3: database down, database eu-1, database eu-2\n/,
+      );
     expect((await run(config, 'lint', '--format', 'sarif')).stderr).toMatch(/^EM_CONFIG_INVALID: lint is about one history/);
   });
 
@@ -132,7 +134,7 @@ describe('of three databases in the configuration file', () => {
 
   test('a name that none has is told with those that there are', async () => {
     expect((await run(config, 'status', '--database', 'ap-*')).stderr).toBe(
-      'EM_CONFIG_INVALID: no database is called "ap-*": there are eu-1, eu-2, down\n  Give the name of one, or a pattern such as "eu-*". Nothing was changed.\n',
+      'EM_CONFIG_INVALID: no database is called "ap-*": there are down, eu-1, eu-2\n  Give the name of one, or a pattern such as "eu-*". Nothing was changed.\n',
     );
     expect((await run(config, 'status', '--tenant', 'acme')).stderr).toMatch(
       /^EM_CONFIG_INVALID: no tenant is called "acme": the options name no tenants\n/,
