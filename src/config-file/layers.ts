@@ -1,4 +1,4 @@
-import { isObject, variableOf, type AllOptions, type DatabaseOptions, type Options } from '../config/index.js';
+import { migrationKeys, isObject, variableOf, type AllOptions, type DatabaseOptions, type Options } from '../config/index.js';
 import { MigrationError } from '../errors.js';
 import { withConnection } from './knexfile.js';
 
@@ -65,8 +65,8 @@ const sources = ['directory', 'modules', 'migrationSource'];
 
 // Key by key: whoever names another directory still means the project's history table.
 function overMigrations(file: Migrations, flag: Migrations): Migrations {
-  const keys = asKeys(flag);
-  const kept = Object.entries(asKeys(file)).filter(([key]) => !(sources.includes(key) && sources.some((source) => source in keys)));
+  const keys = migrationKeys(flag);
+  const kept = Object.entries(migrationKeys(file)).filter(([key]) => !(sources.includes(key) && sources.some((source) => source in keys)));
   return { ...Object.fromEntries(kept), ...keys };
 }
 
@@ -74,9 +74,4 @@ function overMigrations(file: Migrations, flag: Migrations): Migrations {
 function overSchema(file: Options['schema'], flag: Options['schema']): Options['schema'] {
   const isKeyed = isObject(file) && !(file instanceof URL);
   return isKeyed && !(isObject(flag) && !(flag instanceof URL)) ? { ...file, files: flag } : flag;
-}
-
-function asKeys(migrations: Migrations): Record<string, unknown> {
-  if (migrations === undefined) return {};
-  return isObject(migrations) && !(migrations instanceof URL) ? migrations : { directory: migrations };
 }

@@ -14,6 +14,7 @@ export { nodeEnvironment, variableOf } from './environment.js';
 export { extraCertificatesFile, inheritedVariables, searchedDirectories } from './inherited.js';
 export { lintRuleTable, type LintRule } from './lint-rules.js';
 export { defaultSmallTableRows, type LintSettings } from './lint.js';
+export { migrationKeys } from './migrations.js';
 export type { MigrationHook, MigrationHooks, MigrationsConfig, MigrationsInput } from './migrations.js';
 export type { MigrationModule, MigrationModules, MigrationSource } from './modules.js';
 export { defineConfig, type Check, type CheckContext, type Expectation, type Logger } from './options.js';

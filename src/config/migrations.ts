@@ -170,6 +170,14 @@ function resetsSource(given: Partial<GivenMigrations>): boolean {
   return given.directory !== undefined || given.sortDirsSeparately !== undefined || given.loadExtensions !== undefined;
 }
 
+/** The option as an object, in whatever form it was given. */
+export function migrationKeys(migrations: Migrations | MigrationsInput | undefined): MigrationsInput {
+  if (migrations === undefined) return {};
+  return isObject(migrations) && !(migrations instanceof URL) ? migrations : { directory: migrations as Migrations };
+}
+
+type Migrations = string | URL | readonly (string | URL)[];
+
 /** Puts what was given over what knex's configuration says, key by key, and fills in the defaults. */
 export function settleMigrations(given: Partial<GivenMigrations>, inherited: Partial<GivenMigrations>): MigrationsConfig {
   const keys = { ...withoutReplaced(inherited, given), ...given };

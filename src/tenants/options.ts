@@ -1,4 +1,4 @@
-import { isObject, resolveConfig, type Options } from '../config/index.js';
+import { migrationKeys, resolveConfig, type Options } from '../config/index.js';
 
 /** One tenant, with the options of every function of the library for it alone. */
 export interface TenantPlace {
@@ -20,12 +20,7 @@ export function optionsOf(options: Options, name: string): Options {
   return {
     ...rest,
     searchPath: [name, ...searchPath.filter((schema) => schema !== name)],
-    migrations: { ...keysOf(migrations), schemaName: name },
+    migrations: { ...migrationKeys(migrations), schemaName: name },
     rules: { ...rules, 'schema-drift': 'off' }, // nothing can be said of it where several histories share a database
   };
-}
-
-function keysOf(migrations: Options['migrations']): object {
-  if (isObject(migrations) && !(migrations instanceof URL)) return migrations;
-  return migrations === undefined ? {} : { directory: migrations };
 }
