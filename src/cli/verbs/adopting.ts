@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { baseline, importHistory, stamp, type ForeignToolName } from '../../commands/index.js';
+import type { ForeignToolName } from '../../commands/index.js';
 import { messageOf, MigrationError } from '../../errors.js';
 import { readTarget } from '../target.js';
 import { baselinedText, importedText, stampedText } from '../text.js';
@@ -15,7 +15,7 @@ export const adopting: readonly Verb[] = [
     flags: { '--at <revision>': 'The migration at which the database stands: a name or a unique part of it.' },
     examples: ['ensure-migrated baseline', 'ensure-migrated baseline --at patient_email'],
     run: async (options, { flags: { at } }) => {
-      const result = await baseline(options, { at: typeof at === 'string' ? at : undefined });
+      const result = await (await import('../../commands/baseline.js')).baseline(options, { at: typeof at === 'string' ? at : undefined });
       return { result, text: (screen) => baselinedText(result, screen) };
     },
   },
@@ -34,7 +34,9 @@ export const adopting: readonly Verb[] = [
       const map = flagText(input, 'map');
       const names = map === undefined ? undefined : await readNames(map);
       const from = (flagText(input, 'from') ?? '') as ForeignToolName; // what else it may be is refused
-      const result = await importHistory(options, { from, table: flagText(input, 'table'), names });
+      const result = await (
+        await import('../../commands/import-history.js')
+      ).importHistory(options, { from, table: flagText(input, 'table'), names });
       return { result, text: (screen) => importedText(result, screen) };
     },
   },
@@ -56,7 +58,7 @@ export const adopting: readonly Verb[] = [
     ],
     run: async (options, { args: [target = ''], flags: { purge, force, reason } }) => {
       const asked = { purge: purge === true, force: force === true, reason: typeof reason === 'string' ? reason : undefined };
-      const result = await stamp(options, { target: readTarget(target), ...asked });
+      const result = await (await import('../../commands/stamp.js')).stamp(options, { target: readTarget(target), ...asked });
       return { result, text: (screen) => stampedText(result, screen) };
     },
   },

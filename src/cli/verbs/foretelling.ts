@@ -1,4 +1,3 @@
-import { lint, plan, script } from '../../commands/index.js';
 import { readLintFlags } from '../lint-flags.js';
 import { lintIn } from '../lint-format.js';
 import { planText } from '../plan-text.js';
@@ -17,7 +16,9 @@ export const foretelling: readonly Verb[] = [
     sites: 'each',
     examples: ['ensure-migrated plan', 'ensure-migrated plan +1', 'ensure-migrated plan --trace', 'ensure-migrated plan --json'],
     run: async (options, { args: [target], flags: { trace } }) => {
-      const result = await plan(options, { trace: trace === true, ...(target !== undefined && { target: readTarget(target) }) });
+      const result = await (
+        await import('../../commands/plan.js')
+      ).plan(options, { trace: trace === true, ...(target !== undefined && { target: readTarget(target) }) });
       return { result, text: (screen) => planText(result, screen) };
     },
   },
@@ -46,7 +47,7 @@ export const foretelling: readonly Verb[] = [
     ],
     run: async (options, input) => {
       const { format, lintOptions, over } = readLintFlags(options, input);
-      const result = await lint(over, lintOptions);
+      const result = await (await import('../../commands/lint.js')).lint(over, lintOptions);
       return { result, text: (screen) => lintIn(format, result, screen), exitCode: result.ok ? 0 : 78 };
     },
   },
@@ -66,7 +67,9 @@ export const foretelling: readonly Verb[] = [
       'ensure-migrated script head:patient_email > downgrade.sql',
     ],
     run: async (options, { args: [range], flags: { idempotent, scratch } }) => {
-      const result = await script(options, { range, idempotent: idempotent === true, scratch: scratch === true });
+      const result = await (
+        await import('../../commands/script.js')
+      ).script(options, { range, idempotent: idempotent === true, scratch: scratch === true });
       return { result, text: () => result.sql.trimEnd() };
     },
   },

@@ -1,4 +1,3 @@
-import { backup, restore } from '../../commands/index.js';
 import { backupText, restoredText } from '../text.js';
 import { flagText, type Verb } from '../verb.js';
 
@@ -17,7 +16,9 @@ export const keeping: readonly Verb[] = [
     examples: ['ensure-migrated backup', 'ensure-migrated backup --directory /var/backups/clinic --keep-count 7'],
     run: async (options, input) => {
       const count = flagText(input, 'keepCount');
-      const result = await backup(options, {
+      const result = await (
+        await import('../../commands/backup.js')
+      ).backup(options, {
         directory: flagText(input, 'directory'),
         keepCount: count === undefined ? undefined : Number(count),
       });
@@ -36,7 +37,9 @@ export const keeping: readonly Verb[] = [
       'DATABASE_URL=postgres://app@db/clinic ensure-migrated restore clinic.dump --create',
     ],
     run: async (options, { args: [file = ''], flags: { create } }) => {
-      const result = await restore(options, { file, create: create === false ? undefined : create });
+      const result = await (
+        await import('../../commands/restore.js')
+      ).restore(options, { file, create: create === false ? undefined : create });
       return { result, text: () => restoredText(result) };
     },
   },

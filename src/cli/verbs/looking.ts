@@ -1,4 +1,3 @@
-import { current, history, preflight, status } from '../../commands/index.js';
 import { currentText, historyText, preflightText, statusText } from '../text.js';
 import { currentCells, historyCells, preflightCells, statusCells } from '../cells.js';
 import type { Input, Verb } from '../verb.js';
@@ -13,7 +12,7 @@ export const looking: readonly Verb[] = [
     sites: 'each',
     examples: ['ensure-migrated current', 'ensure-migrated current --wait'],
     run: async (options, { flags }) => {
-      const result = await current(options, { wait: flags['wait'] === true });
+      const result = await (await import('../../commands/current.js')).current(options, { wait: flags['wait'] === true });
       return { result, text: () => currentText(result), rows: [currentCells(result)] };
     },
   },
@@ -27,7 +26,7 @@ export const looking: readonly Verb[] = [
     sites: 'each',
     examples: ['ensure-migrated history', 'ensure-migrated history --verbose', 'ensure-migrated history patient_email:'],
     run: async (options, { args: [range], flags }) => {
-      const result = await history(options, rangeOf(range));
+      const result = await (await import('../../commands/history.js')).history(options, rangeOf(range));
       const detail = flags['verbose'] === true ? 'verbose' : 'short';
       return { result, text: (screen) => historyText(result, screen, detail), rows: historyCells(result, detail) };
     },
@@ -40,7 +39,7 @@ export const looking: readonly Verb[] = [
     sites: 'each',
     examples: ['ensure-migrated status', 'ensure-migrated status --json'],
     run: async (options) => {
-      const result = await status(options);
+      const result = await (await import('../../commands/status.js')).status(options);
       return { result, text: (screen) => statusText(result, screen), rows: [statusCells(result)], exitCode: result.inSync ? 0 : 78 };
     },
   },
@@ -52,7 +51,7 @@ export const looking: readonly Verb[] = [
     sites: 'each',
     examples: ['ensure-migrated preflight', 'ensure-migrated preflight --json'],
     run: async (options) => {
-      const result = await preflight(options);
+      const result = await (await import('../../commands/preflight.js')).preflight(options);
       return { result, text: (screen) => preflightText(result, screen), rows: [preflightCells(result)], exitCode: result.ok ? 0 : 78 };
     },
   },

@@ -1,4 +1,4 @@
-import { autogenerate, init, revision, squash, type Rename } from '../../commands/index.js';
+import type { Rename } from '../../commands/index.js';
 import type { Options } from '../../config/index.js';
 import { generatedText, renameQuestion } from '../model-text.js';
 import { initText, revisionText, squashText } from '../text.js';
@@ -18,7 +18,7 @@ export const making: readonly Verb[] = [
     sites: 'none',
     examples: ['ensure-migrated init', 'ensure-migrated init --extension sql'],
     run: async (options, input) => {
-      const result = await init(options, { extension: flagText(input, 'extension') });
+      const result = await (await import('../../commands/init.js')).init(options, { extension: flagText(input, 'extension') });
       return { result, text: () => initText(result) };
     },
   },
@@ -48,7 +48,7 @@ export const making: readonly Verb[] = [
       if (input.flags['autogenerate'] === true) return await generated(options, input);
       const flag = (name: string) => flagText(input, name);
       const asked = { extension: flag('extension'), directory: flag('directory'), stub: flag('stub') };
-      const result = await revision(options, { message: input.args[0] ?? '', ...asked });
+      const result = await (await import('../../commands/revision.js')).revision(options, { message: input.args[0] ?? '', ...asked });
       return { result, text: (screen) => revisionText(result, screen) };
     },
   },
@@ -69,7 +69,7 @@ export const making: readonly Verb[] = [
       const { remove, embedded } = input.flags;
       const rows = flagText(input, 'rows') as 'keep' | undefined; // the library says what is none
       const asked = { rows, remove: remove === true, embedded: embedded === true };
-      const result = await squash(options, { to: flagText(input, 'to') ?? '', ...asked });
+      const result = await (await import('../../commands/squash.js')).squash(options, { to: flagText(input, 'to') ?? '', ...asked });
       return { result, text: () => squashText(result) };
     },
   },
@@ -77,7 +77,9 @@ export const making: readonly Verb[] = [
 
 async function generated(options: Options, input: Input): Promise<Told> {
   const { args, flags, ask } = input;
-  const result = await autogenerate(options, {
+  const result = await (
+    await import('../../commands/autogenerate.js')
+  ).autogenerate(options, {
     message: args[0] ?? '',
     extension: flagText(input, 'extension'),
     directory: flagText(input, 'directory'),

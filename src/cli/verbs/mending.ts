@@ -1,4 +1,4 @@
-import { repair, repairActions, type RepairAction, type RepairQuestion } from '../../commands/index.js';
+import type { RepairAction, RepairQuestion } from '../../commands/index.js';
 import { repairedText, repairQuestionText } from '../repair-text.js';
 import { flagText, type Input, type Verb } from '../verb.js';
 
@@ -29,10 +29,11 @@ export const mending: readonly Verb[] = [
     run: async (options, input) => {
       const { args, flags, ask } = input;
       const [action = '', migration] = args;
+      const { repair, repairActions } = await import('../../commands/repair.js');
       const result = await repair(options, {
         action: action as RepairAction, // the library says what is none
         migration,
-        reason: await reasonOf(input),
+        reason: await reasonOf(input, repairActions),
         yes: flags['yes'] === true,
         terminate: flags['terminate'] === true,
         confirm: ask && (async (question: RepairQuestion) => await ask(repairQuestionText(question))),
@@ -42,7 +43,7 @@ export const mending: readonly Verb[] = [
   },
 ];
 
-async function reasonOf(input: Input): Promise<string> {
-  const isAction = (repairActions as readonly string[]).includes(input.args[0] ?? '');
+async function reasonOf(input: Input, actions: readonly string[]): Promise<string> {
+  const isAction = actions.includes(input.args[0] ?? '');
   return flagText(input, 'reason') ?? (isAction ? await input.askText?.('Why? (for the record)') : undefined) ?? '';
 }

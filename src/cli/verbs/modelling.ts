@@ -1,4 +1,3 @@
-import { check, createAll, drift } from '../../commands/index.js';
 import { checkedText, createdText, driftText } from '../model-text.js';
 import { flagText, type Verb } from '../verb.js';
 
@@ -26,7 +25,9 @@ export const modelling: readonly Verb[] = [
       'ensure-migrated check --write-snapshot',
     ],
     run: async (options, { flags }) => {
-      const result = await check(options, {
+      const result = await (
+        await import('../../commands/check.js')
+      ).check(options, {
         embedded: flags['embedded'] === true,
         snapshot: flags['writeSnapshot'] === true ? 'write' : 'compare',
       });
@@ -44,7 +45,9 @@ export const modelling: readonly Verb[] = [
     },
     examples: ['ensure-migrated drift', 'ensure-migrated drift --replay --ignore "audit,public.tmp_*"'],
     run: async (options, input) => {
-      const result = await drift(options, { ignore: flagText(input, 'ignore')?.split(','), replay: input.flags['replay'] === true });
+      const result = await (
+        await import('../../commands/drift.js')
+      ).drift(options, { ignore: flagText(input, 'ignore')?.split(','), replay: input.flags['replay'] === true });
       return { result, text: (screen) => driftText(result, screen), exitCode: result.ok ? 0 : 78 };
     },
   },
@@ -59,7 +62,7 @@ export const modelling: readonly Verb[] = [
     },
     examples: ['ensure-migrated create-all --schema schema.ts', 'ensure-migrated create-all --stamp head'],
     run: async (options, { flags: { stamp } }) => {
-      const result = await createAll(options, { stamp: stamp as 'head' | undefined }); // the library says what is none
+      const result = await (await import('../../commands/create-all.js')).createAll(options, { stamp: stamp as 'head' | undefined }); // the library says what is none
       return { result, text: () => createdText(result) };
     },
   },

@@ -1,8 +1,7 @@
-import { downgrade, upgrade, type DowngradeQuestion } from '../../commands/index.js';
+import type { DowngradeQuestion } from '../../commands/index.js';
 import { outcomeCells } from '../cells.js';
 import { readTarget } from '../target.js';
 import { outcomeText } from '../text.js';
-import { upgradeAll } from '../upgrade-all.js';
 import type { Verb } from '../verb.js';
 
 /** The verbs that run migrations. */
@@ -22,10 +21,13 @@ export const moving: readonly Verb[] = [
     sites: 'each',
     writes: true,
     run: async (options, { args: [target] }) => {
-      const result = await upgrade(options, target === undefined ? {} : { target: readTarget(target) });
+      const result = await (
+        await import('../../commands/upgrade.js')
+      ).upgrade(options, target === undefined ? {} : { target: readTarget(target) });
       return { result, text: (screen) => outcomeText(result, screen), rows: [outcomeCells(result)] };
     },
-    runAll: async (options, { onProgress }) => await upgradeAll({ ...options, logger: false, onProgress }),
+    runAll: async (options, { onProgress }) =>
+      await (await import('../upgrade-all.js')).upgradeAll({ ...options, logger: false, onProgress }),
   },
   {
     name: 'downgrade',
@@ -37,7 +39,9 @@ export const moving: readonly Verb[] = [
     examples: ['ensure-migrated downgrade -1', 'ensure-migrated downgrade patient_email --yes', 'ensure-migrated downgrade base'],
     run: async (options, { args: [target = ''], flags, ask }) => {
       const confirm = ask && (async (question: DowngradeQuestion) => await ask(downgradeQuestion(question)));
-      const result = await downgrade(options, { target: readTarget(target, '-'), yes: flags['yes'] === true, confirm });
+      const result = await (
+        await import('../../commands/downgrade.js')
+      ).downgrade(options, { target: readTarget(target, '-'), yes: flags['yes'] === true, confirm });
       return { result, text: (screen) => outcomeText(result, screen) };
     },
   },
