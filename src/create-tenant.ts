@@ -1,4 +1,4 @@
-import { readTenantName, type Options } from './config/index.js';
+import { readTenantName, resolveConfig, type Options } from './config/index.js';
 import { ensureMigrated } from './ensure.js';
 import { MigrationError, sqlStateOf } from './errors.js';
 import type { Outcome } from './outcome.js';
@@ -10,10 +10,12 @@ import { identifier } from './sql.js';
  * Makes the schema of a tenant where it is not there, and brings it to head, whatever `mode` says. The other tenants of the options are not looked at, and are not
  * waited for. Any number of processes may call it at once, for the same name too. The options are those of {@link ensureMigrated}; it locks, waits and throws as
  * that does for one tenant. A schema that was made stays when a migration fails: the same call goes on there. Needs the right to create
- * schemas in the database; throws EM_CONFIG_INVALID for a name that is none.
+ * schemas in the database; throws EM_CONFIG_INVALID for a name that is none, and for options that cannot be
+ * together with tenants.
  */
 export async function createTenant(name: string, options: Options = {}): Promise<Outcome> {
   refuseName(name);
+  resolveConfig({ ...options, mode: 'apply', tenants: { schemas: [name] } }); // what cannot be together with tenants is refused here, too
   const { optionsOf } = await import('./tenants/index.js'); // who has no tenants does not load it
   const own: Options = { ...optionsOf(options, name), mode: 'apply' };
   await runCall(own, async (call) => {

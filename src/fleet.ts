@@ -28,9 +28,9 @@ export async function runFleet(fleet: Fleet): Promise<readonly Member[]> {
   await runSome(fleet, first, members);
   if ([...members.values()].every(({ status }) => status !== 'failed')) await runSome(fleet, fleet.names.slice(first.length), members);
   fleet.stop.throwIfAborted();
-  const all = fleet.names.map((name): Member => members.get(name) ?? Object.freeze({ name, status: 'not-begun' }));
+  const all = Object.freeze(fleet.names.map((name): Member => members.get(name) ?? Object.freeze({ name, status: 'not-begun' })));
   if (all.some(({ outcome }) => outcome === undefined)) throw notAllMigrated(fleet, all);
-  return Object.freeze(all);
+  return all;
 }
 
 async function runSome(

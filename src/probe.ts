@@ -28,7 +28,7 @@ export interface Probe {
   readonly status: string | undefined;
   /** Why it failed. */
   readonly code: ErrorCode | undefined;
-  /** To be given to `ensureMigrated({ onProgress })`. Bound: it can be passed on as it is. */
+  /** To be given to `ensureMigrated({ onProgress })`, or to `ensureAllMigrated`. Bound: it can be passed on as it is. */
   readonly onProgress: (event: ProgressEvent) => void;
   /**
    * Answers GET and HEAD of a path that ends in /live, /ready or /startup: 200, or 503 while it is not so; all others get 404.
@@ -101,6 +101,8 @@ export function createProbe(): Probe {
 
 /** The state after an event. Pure but for the clock. Events that say nothing new about the phase leave the state as it is. */
 function follow(state: State, event: ProgressEvent): State {
+  // Of several databases only all of them together are ready, or have failed.
+  if (event['database'] !== undefined && /^boot\.(ready|failed)$/.test(event.event)) return state;
   switch (event.event) {
     case 'boot.started':
       return { phase: 'start', since: new Date() };
@@ -116,8 +118,10 @@ function follow(state: State, event: ProgressEvent): State {
     case 'step.started':
       return { ...enter(state, 'apply'), ...stepOf(event) };
     case 'boot.ready':
+    case 'databases.ready':
       return { ...enter(state, 'ready'), of: undefined, status: textOf(event.status) };
     case 'boot.failed':
+    case 'databases.failed':
       return { ...enter(state, 'failed'), migration: state.migration, step: state.step, code: textOf(event.code) as ErrorCode | undefined };
     default:
       return followPhase(state, event);

@@ -60,7 +60,8 @@ function isSeveral(options: Options | AllOptions): options is AllOptions {
 
 function choose(kind: keyof Where, sites: readonly Site[], { [kind]: pattern }: Selection): readonly Site[] {
   if (pattern === undefined) return sites;
-  const isMeant = matcherOf(pattern);
+  // The schema of a tenant may have a `*` in its name.
+  const isMeant = sites.some(({ [kind]: name }) => name === pattern) ? (name: string) => name === pattern : matcherOf(pattern);
   const chosen = sites.filter(({ [kind]: name }) => name !== undefined && isMeant(name));
   if (chosen.length > 0) return chosen;
   const names = [...new Set(sites.flatMap(({ [kind]: name }) => name ?? []))];

@@ -91,6 +91,7 @@ describe('a fleet', () => {
       ...['c', 'd', 'e', 'f'].map(() => ['not-migrated', 'warn']),
     ]);
     expect(error).toMatchObject({ code: 'EM_NOT_ALL_MIGRATED', exitCode: 78, retryable: false });
+    expect([error?.members, ...(error?.members ?? [])].every((told) => Object.isFrozen(told))).toBe(true);
   });
 
   test('is worth another try only where each failure is', async () => {

@@ -24,6 +24,28 @@ function follow(probe: Probe, ...events: ProgressEvent[]): Probe {
   return probe;
 }
 
+describe('the probe follows a boot of several databases', () => {
+  const ofOne: readonly ProgressEvent[] = [
+    { event: 'boot.started', database: 'eu' },
+    { event: 'boot.ready', database: 'eu', status: 'migrated' },
+  ];
+
+  it('is not ready when one of them is, and ready when all are', () => {
+    const probe = follow(createProbe(), ...ofOne);
+    expect(probe).toMatchObject({ ready: false, live: true });
+    follow(probe, { event: 'databases.ready', databases: [] });
+    expect(probe).toMatchObject({ ready: true, live: true, phase: 'ready' });
+  });
+
+  it('has not failed while others may still be at work, and then says why', () => {
+    const failed = { event: 'boot.failed', database: 'us', code: 'EM_CONNECT_TIMEOUT' };
+    const probe = follow(createProbe(), failed, ...ofOne);
+    expect(probe).toMatchObject({ ready: false, live: true });
+    follow(probe, { event: 'databases.failed', code: 'EM_NOT_ALL_MIGRATED' });
+    expect(probe).toMatchObject({ ready: false, live: false, phase: 'failed', code: 'EM_NOT_ALL_MIGRATED' });
+  });
+});
+
 describe('the probe follows a boot', () => {
   const story: [string, ProgressEvent, object][] = [
     ['begins at start', { event: 'boot.started' }, { phase: 'start', live: true, ready: false }],

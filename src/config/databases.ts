@@ -1,3 +1,4 @@
+import { readOnFailure, type OnFailure } from './on-failure.js';
 import type { Mode, Options } from './options.js';
 import { configOf, invalid, optionNames, problemsOf, suggestible } from './resolve.js';
 import {
@@ -12,9 +13,6 @@ import {
   type Place,
   type Reader,
 } from './values.js';
-
-/** When one of several has failed: begin no more, go on with the others, or go on until more than `max` have failed. */
-export type OnFailure = 'stop' | 'continue' | { readonly max: number };
 
 /** One of several databases: its name, its connection or knex, and what it has other than the others. */
 export interface DatabaseOptions extends Omit<Options, OfTheCall> {
@@ -186,13 +184,7 @@ const wholeFrom0: Reader<number> = (value, place) =>
 const readers: { readonly [Name in keyof Plan]: Reader<Plan[Name]> } = {
   concurrency: wholeFrom1,
   canary: wholeFrom0,
-  onFailure(value, place) {
-    if (value === 'stop' || value === 'continue') return value;
-    if (!isPlainObject(value)) return refuse(place, '"stop", "continue" or { max }', shown(value));
-    refuseUnknownKeys(value, ['max'], place);
-    const max = wholeFrom1(value['max'], within(place, 'max'));
-    return max === undefined ? undefined : { max };
-  },
+  onFailure: readOnFailure,
 };
 
 // The call itself connects to none of them.

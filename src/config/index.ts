@@ -9,7 +9,8 @@ export {
   type Database,
   type DatabaseOptions,
 } from './databases.js';
-export type { Databases, OnFailure } from './databases.js';
+export type { Databases } from './databases.js';
+export type { OnFailure } from './on-failure.js';
 export { nodeEnvironment, variableOf } from './environment.js';
 export { extraCertificatesFile, inheritedVariables, searchedDirectories } from './inherited.js';
 export { lintRuleTable, type LintRule } from './lint-rules.js';

@@ -1,5 +1,6 @@
 import { MigrationError, messageOf } from '../errors.js';
-import { oneOf, record, refuse, shown, text, wholeFrom1, isObject, within, type Place, type Reader } from './values.js';
+import { readOnFailure, type OnFailure } from './on-failure.js';
+import { record, refuse, shown, text, wholeFrom1, isObject, within, type Place, type Reader } from './values.js';
 
 /** A schema for each tenant, in one database. */
 export interface TenantsInput {
@@ -8,7 +9,7 @@ export interface TenantsInput {
   /** How many are migrated at once, each on a connection of its own. Default 4; never more than a quarter of the server's max_connections. */
   readonly concurrency?: number | undefined;
   /** When one has failed: go on with the others (default), begin no more, or go on until more than `max` have failed. */
-  readonly onFailure?: 'continue' | 'stop' | { readonly max: number } | undefined;
+  readonly onFailure?: OnFailure | undefined;
 }
 
 /** The tenants, resolved. */
@@ -16,7 +17,7 @@ export interface TenantSettings {
   /** Throws EM_CONFIG_INVALID when the user's function throws, or gives what are no names of schemas. */
   readonly schemas: () => Promise<readonly string[]>;
   readonly concurrency: number;
-  readonly onFailure: 'continue' | 'stop' | { readonly max: number };
+  readonly onFailure: OnFailure;
 }
 
 const inWords = '{ schemas, concurrency, onFailure }';
@@ -83,12 +84,6 @@ const readSchemaName: Reader<string> = (value, place) => {
   if (name.includes('\0')) return refuse(place, 'a name without a zero byte', shown(name));
   // The server would cut it, and two names that begin alike would be one schema.
   return Buffer.byteLength(name) <= 63 ? name : refuse(place, 'a name of at most 63 bytes', shown(name));
-};
-
-const readOnFailure: Reader<TenantSettings['onFailure']> = (value, place) => {
-  if (!isObject(value)) return oneOf('continue', 'stop')(value, place);
-  const { max } = record<{ max: number }>({ max: wholeFrom1 })(value, place) ?? {};
-  return max === undefined ? undefined : Object.freeze({ max });
 };
 
 /** Reads a search_path. `"$user"` means the schema of the role, as in the setting. */

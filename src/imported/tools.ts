@@ -92,10 +92,11 @@ export async function readForeign(session: Session, tool: ForeignToolName, table
   const where = rest.where === undefined ? '' : ` where ${rest.where}`;
   const from = qualified(table.schema, table.name);
   try {
-    const rows = await session.query<{ name: string; sha256: string | null; unfinished: boolean }>(
-      `select * from (select ${columns} from ${from}${where} order by ${order}) as own (name, sha256, unfinished)`,
+    const rows = await session.query<{ name: string | null; sha256: string | null; unfinished: boolean }>(
+      `select name::text, sha256::text, unfinished from (select ${columns} from ${from}${where} order by ${order}) as own (name, sha256, unfinished)`,
     );
-    return rows.map(({ name, sha256, unfinished }) => ({ name, sha256: sha256 ?? undefined, isUnfinished: unfinished }));
+    if (rows.some(({ name }) => !name)) throw noHistory(tool, from);
+    return rows.map(({ name, sha256, unfinished }) => ({ name: name ?? '', sha256: sha256 ?? undefined, isUnfinished: unfinished }));
   } catch (error) {
     throw refusalOf(error, tool, from);
   }
@@ -103,10 +104,19 @@ export async function readForeign(session: Session, tool: ForeignToolName, table
 
 function refusalOf(error: unknown, tool: ForeignToolName, from: string): unknown {
   const state = sqlStateOf(error);
-  const remedy = `Name the table in which ${tool} keeps its history with --table (\`table\`), and give this role the right to read it. Nothing was changed.`;
+  const remedy = remedyOf(tool);
   if (state === '42P01' || state === '3F000')
     return new MigrationError('EM_IMPORT_REFUSED', `there is no table ${from}`, { cause: error, remedy });
   if (state === '42501') return new MigrationError('EM_IMPORT_REFUSED', `this role may not read ${from}`, { cause: error, remedy });
-  if (state === '42703') return new MigrationError('EM_IMPORT_REFUSED', `${from} is no history of ${tool}`, { cause: error, remedy });
+  // 42703: other columns; 42809: an index.
+  if (state === '42703' || state === '42809') return noHistory(tool, from, error);
   return error;
+}
+
+function noHistory(tool: ForeignToolName, from: string, cause?: unknown): MigrationError {
+  return new MigrationError('EM_IMPORT_REFUSED', `${from} is no history of ${tool}`, { cause, remedy: remedyOf(tool) });
+}
+
+function remedyOf(tool: ForeignToolName): string {
+  return `Name the table in which ${tool} keeps its history with --table (\`table\`), and give this role the right to read it. Nothing was changed.`;
 }

@@ -245,6 +245,17 @@ describe('createTenant()', () => {
     expect(await bootTenants(scene, ['New One'])).toMatchObject({ status: 'in-sync' });
   });
 
+  test('refuses what a boot of tenants cannot have, before the schema is made', async () => {
+    const { url: connection } = database;
+    const streams = [{ name: 'jobs', migrations: scene.directory }];
+    const failed = createTenant('with_streams', { connection, migrations: scene.directory, logger: false, streams });
+    await expect(failed).rejects.toMatchObject({
+      code: 'EM_CONFIG_INVALID',
+      message: expect.stringContaining('streams: expected nothing together with tenants') as string,
+    });
+    expect(await database.query(`select from pg_namespace where nspname = 'with_streams'`)).toEqual([]);
+  });
+
   test('refuses what is no name of a schema, and a role that may not create one', async () => {
     for (const name of ['', 'pg_x', '$user', 'x'.repeat(64), 'ü'.repeat(32), 'information_schema'])
       await expect(createTenant(name, options())).rejects.toMatchObject({ code: 'EM_CONFIG_INVALID' });
