@@ -138,6 +138,12 @@ function frozen(
   };
 }
 
+/** The status of several that make one. */
+export function statusOfAll(outcomes: readonly Pick<Outcome, 'status'>[]): Outcome['status'] {
+  const statuses = new Set(outcomes.map(({ status }) => status));
+  return statuses.has('migrated') ? 'migrated' : statuses.has('ahead') ? 'ahead' : 'in-sync';
+}
+
 /** The same outcome with what was found afterwards. */
 export function withFindings(outcome: Outcome, findings: readonly Finding[]): Outcome {
   return findings.length === 0 ? outcome : Object.freeze({ ...outcome, findings: Object.freeze([...outcome.findings, ...findings]) });

@@ -2,7 +2,7 @@ import type { Call } from '../call.js';
 import { mainStream } from '../config/index.js';
 import type { MigrationError } from '../errors.js';
 import type { Finding } from '../finding.js';
-import { outcomeOf, withFindings, type FailedOutcome, type Outcome, type StreamOutcome } from '../outcome.js';
+import { outcomeOf, statusOfAll, withFindings, type FailedOutcome, type Outcome, type StreamOutcome } from '../outcome.js';
 
 /** What one segment came to. */
 export interface Done {
@@ -16,7 +16,7 @@ export function tell(call: Call, done: readonly Done[], timings: Outcome['timing
   const { from, to } = streams.find(({ name }) => name === mainStream) ?? {};
   const backfills = streams.flatMap((stream) => stream.backfills ?? []);
   const whole = outcomeOf(call, {
-    status: statusOf(done.map(({ outcome }) => outcome)),
+    status: statusOfAll(done.map(({ outcome }) => outcome)),
     from,
     to,
     applied: done.flatMap(({ outcome }) => outcome.applied),
@@ -53,18 +53,13 @@ function streamOutcomes(done: readonly Done[]): StreamOutcome[] {
     const backfills = outcomes.at(-1)?.backfills;
     return Object.freeze({
       name,
-      status: statusOf(outcomes),
+      status: statusOfAll(outcomes),
       from: outcomes[0]?.from,
       to: outcomes.at(-1)?.to,
       applied: Object.freeze(outcomes.flatMap(({ applied }) => applied)),
       ...(backfills && { backfills }),
     });
   });
-}
-
-function statusOf(outcomes: readonly Outcome[]): Outcome['status'] {
-  const statuses = new Set(outcomes.map(({ status }) => status));
-  return statuses.has('migrated') ? 'migrated' : statuses.has('ahead') ? 'ahead' : 'in-sync';
 }
 
 function findingsOf({ stream, outcome }: Done): readonly Finding[] {

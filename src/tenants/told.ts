@@ -1,14 +1,13 @@
 import type { Call } from '../call.js';
 import type { Member } from '../errors.js';
 import type { Finding } from '../finding.js';
-import { outcomeOf, withFindings, type Outcome, type TenantOutcome } from '../outcome.js';
+import { outcomeOf, statusOfAll, withFindings, type Outcome, type TenantOutcome } from '../outcome.js';
 
 /** What the call came to: one outcome for all tenants, each of which is told in it. Pure but for the timings of the call. */
 export function tell(call: Call, members: readonly Member[], backup: string | undefined): Outcome {
   const outcomes = members.flatMap(({ outcome }) => (outcome ? [outcome] : []));
-  const statuses = new Set(outcomes.map(({ status }) => status));
   const whole = outcomeOf(call, {
-    status: statuses.has('migrated') ? 'migrated' : statuses.has('ahead') ? 'ahead' : 'in-sync',
+    status: statusOfAll(outcomes),
     from: shared(outcomes.map(({ from }) => from)),
     to: shared(outcomes.map(({ to }) => to)),
     applied: outcomes.flatMap(({ applied }) => applied),
