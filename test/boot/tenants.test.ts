@@ -1,7 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createTenant, ensureMigrated, type Options, type ProgressEvent } from '../../src/index.js';
+import { status, upgrade } from '../../src/commands/index.js';
+import { backfill, createTenant, ensureMigrated, type Options, type ProgressEvent } from '../../src/index.js';
 import { tenantsOf } from '../../src/tenants/index.js';
 import { makeDirectory } from '../support/directories.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
@@ -229,6 +230,15 @@ describe('createTenant()', () => {
     await expect(createTenant('forbidden', { ...options(), connection: url })).rejects.toMatchObject({ code: 'EM_CHECK_FAILED' });
     expect(await database.query(`select from pg_namespace where nspname in ('forbidden', 'pg_x', '$user')`)).toEqual([]);
   });
+});
+
+test('what is about one history is refused the options of all tenants, and nothing goes to the schema that they share', async () => {
+  const options = { connection: database.url, migrations: scene.directory, logger: false, tenants: { schemas: ['acme'] } } as const;
+  const refused = { code: 'EM_CONFIG_INVALID', message: expect.stringContaining('the options name tenants') as string };
+  await expect(upgrade(options)).rejects.toMatchObject(refused);
+  await expect(status(options)).rejects.toMatchObject(refused);
+  await expect(backfill.list(options)).rejects.toMatchObject(refused);
+  expect(await tablesOf(database)).toEqual([]);
 });
 
 test('tenantsOf() gives the options for each of them', async () => {
