@@ -116,6 +116,16 @@ describe('one that cannot be brought to head', () => {
     expect(await tablesOf(database, 'stop2')).toEqual([]);
   });
 
+  test('because its tables are none of ours fails for itself', async () => {
+    const tenants = await tenantsNamed('sound', 'text_journal', 'sequence');
+    await bootTenants(scene, ['sound', 'text_journal']);
+    await database.query('alter table text_journal.knex_migrations_journal alter column detail type text'); // 42883
+    await database.query('create sequence sequence.knex_migrations'); // 42703
+    const { members } = await failTenants(scene, tenants);
+    expect(members.map(({ status }) => status)).toEqual(['in-sync', 'failed', 'failed']);
+    await expectAtHead(['sound']);
+  });
+
   test('because its schema is not there is told to createTenant(), and nothing is made elsewhere', async () => {
     const tenants = [...(await tenantsNamed('here')), 'Nowhere'];
     const error = await failTenants(scene, tenants);
