@@ -3,7 +3,7 @@ import type { Backfill, BackfillProgress, Control, RowAside } from './backfill/i
 import type { Options } from './config/index.js';
 import { MigrationError } from './errors.js';
 import { resolved } from './read-state.js';
-import { openDatabase, runCall } from './run-call.js';
+import { openDatabase, runOnHistory } from './run-call.js';
 
 export interface BackfillOptions {
   /** These, each of which must be there (EM_BACKFILL_UNKNOWN); all where undefined. */
@@ -39,7 +39,7 @@ async function enqueue(knex: Knex, name: string, definition?: Backfill): Promise
 
 /** What each backfill has come to, in the order in which they were enqueued. Locks and writes nothing. */
 async function list(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
-  return await runCall(options, async (call) => {
+  return await runOnHistory(options, async (call) => {
     const { chosenOf, readProgress } = await room();
     await using opened = await openDatabase(call, 'alone');
     return chosenOf(await readProgress(opened.session, resolved(opened)), names);
@@ -48,7 +48,7 @@ async function list(options: Options = {}, { names }: BackfillOptions = {}): Pro
 
 /** The rows that were set aside: their keys, and why, but no other value of them. Locks and writes nothing. */
 async function aside(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly RowAside[]> {
-  return await runCall(options, async (call) => {
+  return await runOnHistory(options, async (call) => {
     const { chosenOf, readAside, readProgress } = await room();
     await using opened = await openDatabase(call, 'alone');
     chosenOf(await readProgress(opened.session, resolved(opened)), names);
@@ -61,7 +61,7 @@ async function aside(options: Options = {}, { names }: BackfillOptions = {}): Pr
  * EM_BACKFILL_UNFINISHED where what is left cannot be done by this code.
  */
 async function run(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
-  return await runCall(options, async (call) => {
+  return await runOnHistory(options, async (call) => {
     const { chosenOf, definitionsIn, readProgress, workToTheEnd } = await room();
     await using opened = await openDatabase(call);
     const { session, migrations } = opened;
@@ -76,7 +76,7 @@ async function run(options: Options = {}, { names }: BackfillOptions = {}): Prom
  * cancelled.
  */
 async function wait(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
-  return await runCall(options, async (call) => {
+  return await runOnHistory(options, async (call) => {
     const { waitForDone } = await room();
     await using opened = await openDatabase(call, 'alone');
     return await waitForDone({ call, tables: resolved(opened), names }, opened.session);
@@ -108,7 +108,7 @@ async function cancel(options: Options, { names }: CancelOptions): Promise<reado
 }
 
 async function controlled(options: Options, { names, ...asked }: Control & BackfillOptions): Promise<readonly BackfillProgress[]> {
-  return await runCall(options, async (call) => {
+  return await runOnHistory(options, async (call) => {
     const { control, definitionsIn } = await room();
     const readsCode = asked.action === 'resume' || asked.action === 'retry';
     await using opened = await openDatabase(call, readsCode ? 'with migrations' : 'alone');

@@ -101,6 +101,9 @@ export function createProbe(): Probe {
 
 /** The state after an event. Pure but for the clock. Events that say nothing new about the phase leave the state as it is. */
 function follow(state: State, event: ProgressEvent): State {
+  // Who works on backfills afterwards speaks with the same voice: that it connects again says nothing of the boot.
+  const isOver = state.phase === 'ready' || state.phase === 'failed';
+  if (isOver && !/^(boot|databases)\./.test(event.event)) return state;
   // Of several databases only all of them together are ready, or have failed.
   if (event['database'] !== undefined && /^boot\.(ready|failed)$/.test(event.event)) return state;
   switch (event.event) {

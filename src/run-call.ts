@@ -28,6 +28,23 @@ export async function runCall<T>(
   }
 }
 
+/**
+ * {@link runCall} for what works on one history. Throws EM_CONFIG_INVALID where the options name tenants: their migrations would go to the schema that they share.
+ */
+export async function runOnHistory<T>(options: Options, work: (call: Call) => Promise<T>): Promise<T> {
+  return await runCall(options, async (call) => {
+    if (call.config.tenants !== undefined) throw severalHistories();
+    return await work(call);
+  });
+}
+
+function severalHistories(): MigrationError {
+  return new MigrationError('EM_CONFIG_INVALID', 'this is about one history, and the options name tenants, each of which has its own', {
+    remedy:
+      'Give `searchPath: [name]` and `migrations.schemaName` of one tenant in place of `tenants`, or use the command line with --tenant. Nothing was changed.',
+  });
+}
+
 /** A connection, the code's migrations, and what the database says of them before anybody has locked anything. */
 export interface Opened {
   readonly call: Call;

@@ -24,6 +24,12 @@ function follow(probe: Probe, ...events: ProgressEvent[]): Probe {
   return probe;
 }
 
+it('the probe stays ready when who works on backfills afterwards connects again, and starts over with another boot', () => {
+  const probe = follow(createProbe(), { event: 'boot.ready', status: 'migrated' }, { event: 'connect.waiting', reason: 'ECONNREFUSED' });
+  expect(probe).toMatchObject({ ready: true, phase: 'ready', status: 'migrated' });
+  expect(follow(probe, { event: 'boot.started' }, { event: 'connect.waiting' })).toMatchObject({ ready: false, phase: 'connect' });
+});
+
 describe('the probe follows a boot of several databases', () => {
   const ofOne: readonly ProgressEvent[] = [
     { event: 'boot.started', database: 'eu' },

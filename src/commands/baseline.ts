@@ -3,7 +3,7 @@ import type { Call } from '../call.js';
 import type { Options } from '../config/index.js';
 import type { Target } from '../plan.js';
 import { learnWhole } from '../proof.js';
-import { openDatabase, runCall } from '../run-call.js';
+import { openDatabase, runOnHistory } from '../run-call.js';
 import { stampDatabase, type Stamped } from '../stamp.js';
 
 export interface BaselineOptions {
@@ -25,7 +25,7 @@ export interface Baselined extends Stamped {
  * and the file is removed.
  */
 export async function baseline(options: Options, { at }: BaselineOptions = {}): Promise<Baselined> {
-  return await runCall({ ...options, mode: 'apply', baseline: undefined }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'apply', baseline: undefined }, async (call) => {
     if (at !== undefined) return Object.freeze({ ...(await adopt(call, { to: at })), file: undefined });
     await using written = await writeBaseline(call);
     const stamped = await adopt(call, 'head');

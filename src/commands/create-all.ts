@@ -2,7 +2,7 @@ import type { Options } from '../config/index.js';
 import { createSchema, refuseProduction, type Created } from '../create-all.js';
 import { MigrationError } from '../errors.js';
 import { loadModel } from '../model/index.js';
-import { openDatabase, runCall } from '../run-call.js';
+import { openDatabase, runOnHistory } from '../run-call.js';
 
 export interface CreateAllOptions {
   /** `head`: records the migrations as applied, after it is proved that they make the same. */
@@ -15,7 +15,7 @@ export interface CreateAllOptions {
  * with a history, EM_SCHEMA_DIFFERS for one that holds something else, EM_MODEL_INVALID; nothing is changed then.
  */
 export async function createAll(options: Options, { stamp }: CreateAllOptions = {}): Promise<Created> {
-  return await runCall({ ...options, mode: 'apply', baseline: undefined }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'apply', baseline: undefined }, async (call) => {
     refuseProduction(call.config);
     if (stamp !== undefined && stamp !== 'head') throw refusedStamp(stamp);
     const files = await loadModel(call.config.schema);

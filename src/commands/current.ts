@@ -1,6 +1,6 @@
 import type { Options } from '../config/index.js';
 import { readState } from '../read-state.js';
-import { openDatabase, runCall } from '../run-call.js';
+import { openDatabase, runOnHistory } from '../run-call.js';
 import { waitForHead } from '../wait-for-head.js';
 
 export interface CurrentOptions {
@@ -24,7 +24,7 @@ export interface Current {
  * has brought the database to head, and throws EM_WAIT_TIMEOUT when `timeouts.lockMs` have passed without progress.
  */
 export async function current(options: Options, { wait }: CurrentOptions = {}): Promise<Current> {
-  return await runCall({ ...options, mode: wait ? 'wait' : 'verify' }, async (call) => {
+  return await runOnHistory({ ...options, mode: wait ? 'wait' : 'verify' }, async (call) => {
     await using opened = await openDatabase(call);
     const state = await readState(opened);
     const { pending, ahead, revision } = wait && !state.inSync ? await waitForHead({ ...opened, state }) : state;

@@ -7,7 +7,7 @@ import { describeLoss } from '../loss.js';
 import { nothingToDo, type Outcome } from '../outcome.js';
 import { planDowngrade, type Step, type Target } from '../plan.js';
 import { readState } from '../read-state.js';
-import { openDatabase, runCall } from '../run-call.js';
+import { openDatabase, runOnHistory } from '../run-call.js';
 import { underLock } from '../under-lock.js';
 import { withReplicas } from '../with-replicas.js';
 
@@ -34,7 +34,7 @@ export interface DowngradeOptions {
  * (EM_PLAN_REFUSED), where nobody has confirmed it (EM_NOT_CONFIRMED), where the history changed while somebody was asked (EM_PLAN_REFUSED).
  */
 export async function downgrade(options: Options, { target, ...asking }: DowngradeOptions): Promise<Outcome> {
-  return await runCall({ ...options, mode: 'apply' }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'apply' }, async (call) => {
     await using opened = await openDatabase(call);
     const state = await readState(opened);
     const undone = await loadUndone(opened, target, state);

@@ -3,7 +3,7 @@ import { changesSince, readLastShape } from '../drift.js';
 import { differences, readBuilt, type Built } from '../likeness.js';
 import { coveredBy } from '../model/index.js';
 import { buildReplayed } from '../replayed.js';
-import { openDatabase, runCall } from '../run-call.js';
+import { openDatabase, runOnHistory } from '../run-call.js';
 import { mendOf, type Change } from '../schema/index.js';
 
 export interface DriftOptions {
@@ -42,7 +42,7 @@ export interface Drift {
  * no lock but what reading the catalogs takes; writes nothing to this database. Throws EM_REPLAY_FAILED and EM_SCRATCH_UNAVAILABLE with `replay`.
  */
 export async function drift(options: Options, { ignore = [], replay }: DriftOptions = {}): Promise<Drift> {
-  return await runCall({ ...options, mode: 'verify' }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'verify' }, async (call) => {
     await using opened = await openDatabase(call, replay ? 'with migrations' : 'alone');
     const { session, tables, history } = opened;
     const { applied = [] } = history;

@@ -1,7 +1,7 @@
 import type { Options } from '../config/index.js';
 import { readApplied, type AppliedRow } from '../history/index.js';
 import { readState } from '../read-state.js';
-import { openDatabase, runCall } from '../run-call.js';
+import { openDatabase, runOnHistory } from '../run-call.js';
 import { migrationId, type Migration } from '../source/index.js';
 import { findRevision, type State } from '../state.js';
 
@@ -39,7 +39,7 @@ export interface HistoryEntry {
 
 /** Lists every migration of the code and the database: what was applied in the order in which it ran, then what is pending. Three round trips; writes nothing. */
 export async function history(options: Options, { from, to }: HistoryOptions = {}): Promise<readonly HistoryEntry[]> {
-  return await runCall({ ...options, mode: 'verify' }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'verify' }, async (call) => {
     await using opened = await openDatabase(call);
     const { session, tables, history: seen } = opened;
     const state = await readState({ ...opened, resumable: () => Promise.resolve(new Set()) });

@@ -2,7 +2,7 @@ import type { Options } from '../config/index.js';
 import { MigrationError } from '../errors.js';
 import { foreignTools, readForeignHistory, type ForeignHistory, type ForeignToolName, type Matched } from '../imported/index.js';
 import { learnWhole, type Learn } from '../proof.js';
-import { openDatabase, runCall } from '../run-call.js';
+import { openDatabase, runOnHistory } from '../run-call.js';
 import type { Change } from '../schema/index.js';
 import { stampDatabase, type Stamped } from '../stamp.js';
 
@@ -32,7 +32,7 @@ export async function importHistory(options: Options, { from, table, names = {} 
       remedy:
         'Name the tool that has migrated this database; of any other one, `baseline --at` takes the database as it is. Nothing was changed.',
     });
-  return await runCall({ ...options, mode: 'apply', baseline: undefined }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'apply', baseline: undefined }, async (call) => {
     await using opened = await openDatabase(call);
     const theirs = await readForeignHistory(opened.session, opened.migrations, { tool: from, table, names });
     const stamped = await stampDatabase(opened, {

@@ -6,7 +6,7 @@ import { checkGates } from '../gate.js';
 import { capturePlan, isCompatible, lintCaptured, type CapturedStep } from '../lint-plan.js';
 import { planUpgrade, selectPending, type Target } from '../plan.js';
 import { readState, resolved } from '../read-state.js';
-import { openDatabase, runCall, type Opened } from '../run-call.js';
+import { openDatabase, runOnHistory, type Opened } from '../run-call.js';
 import { migrationId, type Migration } from '../source/index.js';
 import { redact } from '../sql.js';
 import { baselineOf, type State } from '../state.js';
@@ -82,7 +82,7 @@ export interface PlannedStatement {
  * CREATEDB, and has no rows. What fails there is told in the result. Throws EM_SCRATCH_UNAVAILABLE; EM_PLAN_REFUSED where the schema cannot be copied.
  */
 export async function plan(options: Options, { target = 'head', trace }: PlanOptions = {}): Promise<PlannedUpgrade> {
-  return await runCall({ ...options, mode: 'verify' }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'verify' }, async (call) => {
     await using opened = await openDatabase(call);
     const state = await readState(opened);
     const stamped = baselineOf(call.config, state, opened.migrations);

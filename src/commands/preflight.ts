@@ -7,7 +7,7 @@ import type { UnfinishedBackfill } from '../outcome.js';
 import { aroundPooler } from '../pooler.js';
 import { foresee, foreseeWithout, orFindings } from '../preflight.js';
 import { readLocks, type Locks } from '../repair/index.js';
-import { openDatabase, runCall, type Opened } from '../run-call.js';
+import { openDatabase, runOnHistory, type Opened } from '../run-call.js';
 import { listMigrations } from '../source/index.js';
 import { findWrongReplicas } from '../with-replicas.js';
 
@@ -32,7 +32,7 @@ export interface Preflight {
  * one whose history this role may not read.
  */
 export async function preflight(options: Options): Promise<Preflight> {
-  return await runCall({ ...options, mode: 'apply' }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'apply' }, async (call) => {
     const findings: Finding[] = [];
     const list = async () => (await orFindings(findings, async () => await listMigrations(call.config.migrations))) ?? [];
     await using opened = await openDatabase(call, list);

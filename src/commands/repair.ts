@@ -9,7 +9,7 @@ import {
   type RecordRepair,
   type RepairQuestion,
 } from '../repair/index.js';
-import { openDatabase, runCall } from '../run-call.js';
+import { openDatabase, runOnHistory } from '../run-call.js';
 
 export type RepairAction = RecordAction | 'lock';
 /** Every repair, by the name under which it is asked for. */
@@ -42,7 +42,7 @@ export type Repaired = RecordRepair | LockRepair;
 export async function repair(options: Options, { action, migration, terminate, ...request }: RepairOptions): Promise<Repaired> {
   const problems = problemsOf({ action, migration, terminate, ...request });
   if (problems.length > 0) throw invalid(problems);
-  return await runCall({ ...options, mode: 'apply' }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'apply' }, async (call) => {
     await using opened = await openDatabase(call);
     return action === 'lock'
       ? await repairLock(opened, { ...request, terminate })

@@ -1,7 +1,7 @@
 import type { Options } from '../config/index.js';
 import type { Target } from '../plan.js';
 import { learnEffects } from '../proof.js';
-import { openDatabase, runCall } from '../run-call.js';
+import { openDatabase, runOnHistory } from '../run-call.js';
 import { stampDatabase, type Stamped } from '../stamp.js';
 
 export interface StampOptions {
@@ -23,7 +23,7 @@ export interface StampOptions {
  * that is none and for a history that needs `purge`.
  */
 export async function stamp(options: Options, { target, purge, force, reason }: StampOptions): Promise<Stamped> {
-  return await runCall({ ...options, mode: 'apply' }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'apply' }, async (call) => {
     await using opened = await openDatabase(call);
     return await stampDatabase(opened, {
       target,

@@ -8,7 +8,7 @@ import { readHistory, type History, type JournalEntry } from '../history/index.j
 import { lockKey, readHolder, type Holder } from '../lock.js';
 import type { UnfinishedBackfill } from '../outcome.js';
 import { readState } from '../read-state.js';
-import { openDatabase, runCall, type Opened } from '../run-call.js';
+import { openDatabase, runOnHistory, type Opened } from '../run-call.js';
 import { migrationId } from '../source/index.js';
 import type { State } from '../state.js';
 
@@ -48,7 +48,7 @@ export interface Status {
  * about four round trips, and one that reads the catalogs. A run that says that it is at work, and holds no lock, has died.
  */
 export async function status(options: Options): Promise<Status> {
-  return await runCall({ ...options, mode: 'verify' }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'verify' }, async (call) => {
     await using opened = await openDatabase(call);
     const { session, tables, migrations } = opened;
     const { history, lock } = await readRun(opened);

@@ -4,7 +4,7 @@ import { migrateUnderLock } from '../migrate.js';
 import { nothingToDo, withFindings, type Outcome } from '../outcome.js';
 import type { Target } from '../plan.js';
 import { readState } from '../read-state.js';
-import { openDatabase, runCall } from '../run-call.js';
+import { openDatabase, runOnHistory } from '../run-call.js';
 import { refreshSnapshot } from '../snapshot.js';
 import { withReplicas } from '../with-replicas.js';
 
@@ -19,7 +19,7 @@ export interface UpgradeOptions {
  * `ensureMigrated` throws. Where `schema.snapshot` is there, and not in production, it is written anew once something was applied.
  */
 export async function upgrade(options: Options, { target = 'head' }: UpgradeOptions = {}): Promise<Outcome> {
-  return await runCall({ ...options, mode: 'apply' }, async (call) => {
+  return await runOnHistory({ ...options, mode: 'apply' }, async (call) => {
     await using opened = await openDatabase(call);
     const state = await readState(opened);
     const isDone = target === 'head' && state.inSync;

@@ -49,7 +49,13 @@ function tellFailed(call: Call, { code, remedy, message, members }: MigrationErr
   call.report.error('databases.failed', { code, remedy, ...(isPlain && { message }), ...(databases.length > 0 && { databases }) });
 }
 
-function toldOf({ name, status, outcome, error }: Member) {
-  const { to, applied } = outcome ?? error?.outcome ?? {};
-  return { database: name, status, code: error?.code, to, appliedCount: applied?.length ?? 0 };
+function toldOf(member: Member) {
+  const { name, status, outcome, error } = member;
+  return { database: name, status, code: error?.code, to: (outcome ?? error?.outcome)?.to, appliedCount: appliedCountOf(member) };
+}
+
+// Of a database of which some tenants have failed: in all of them.
+function appliedCountOf({ outcome, error }: Member): number {
+  const own = (outcome ?? error?.outcome)?.applied.length ?? 0;
+  return (error?.members ?? []).map(appliedCountOf).reduce((sum, count) => sum + count, own);
 }

@@ -104,10 +104,10 @@ export class Surveyor {
   }
 }
 
-// A table or a schema that has gone meanwhile, or a right on it; and too many locks at once, which one alone is not.
+// A table or a schema that has gone meanwhile, a right on it, tables that are not as ours are, or are broken; and too many locks at once, which one alone is not.
 function isOfOne(error: unknown, tenants: readonly unknown[]): boolean {
   const state = sqlStateOf(error) ?? '';
-  return /^(42P01|3F000|42501|42703)$/.test(state) || (state === '53200' && tenants.length > 1);
+  return /^(22|3F|42|XX)/.test(state) || (state === '53200' && tenants.length > 1);
 }
 
 function partsOf<T>(all: readonly T[], size: number): (readonly T[])[] {

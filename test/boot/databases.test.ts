@@ -2,7 +2,14 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { repair } from '../../src/commands/index.js';
-import { ensureAllMigrated, isMigrationError, type AllOptions, type DatabaseOptions, type MigrationError } from '../../src/index.js';
+import {
+  ensureAllMigrated,
+  isMigrationError,
+  type AllOptions,
+  type DatabaseOptions,
+  type MigrationError,
+  type ProgressEvent,
+} from '../../src/index.js';
 import { holdersOf, waitUntilRuns } from '../support/boot.js';
 import { afterFile } from '../support/cleanup.js';
 import { makeDirectory } from '../support/directories.js';
@@ -173,6 +180,23 @@ describe('two entries', () => {
       ['acme migrated'],
       ['apex migrated'],
     ]);
+  });
+
+  test('whose tenants have not all come to head are told in the log with all that was applied', async () => {
+    const database = await createDatabase();
+    await database.query('create schema acme');
+    const migrations = await makeMigrations({ '0001_patients': 'create table patients (id int)' });
+    const events: ProgressEvent[] = [];
+    const tenants = { schemas: ['acme', 'gone'] };
+    const error = await failureOf({
+      databases: [{ name: 'eu', connection: database.url, tenants }],
+      migrations,
+      onProgress: (event) => void events.push(event),
+    });
+    expect(error.members.map(({ name, error: why }) => [name, why?.members.map(({ status }) => status)])).toEqual([
+      ['eu', ['migrated', 'failed']],
+    ]);
+    expect(events.at(-1)).toMatchObject({ event: 'databases.failed', databases: [{ database: 'eu', status: 'failed', appliedCount: 1 }] });
   });
 
   test('that are two histories in one database are both brought to head, each by its own options', async () => {

@@ -1,7 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createTenant, ensureMigrated, type Options, type ProgressEvent } from '../../src/index.js';
+import { status, upgrade } from '../../src/commands/index.js';
+import { backfill, createTenant, ensureMigrated, type Options, type ProgressEvent } from '../../src/index.js';
 import { tenantsOf } from '../../src/tenants/index.js';
 import { makeDirectory } from '../support/directories.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
@@ -125,6 +126,16 @@ describe('one that cannot be brought to head', () => {
     const { members } = await failTenants(scene, tenants, options);
     expect(members.map(({ status }) => status)).toEqual(['failed', 'not-begun', 'not-begun']);
     expect(await tablesOf(database, 'stop2')).toEqual([]);
+  });
+
+  test('because its tables are none of ours fails for itself', async () => {
+    const tenants = await tenantsNamed('sound', 'text_journal', 'sequence');
+    await bootTenants(scene, ['sound', 'text_journal']);
+    await database.query('alter table text_journal.knex_migrations_journal alter column detail type text'); // 42883
+    await database.query('create sequence sequence.knex_migrations'); // 42703
+    const { members } = await failTenants(scene, tenants);
+    expect(members.map(({ status }) => status)).toEqual(['in-sync', 'failed', 'failed']);
+    await expectAtHead(['sound']);
   });
 
   test('because its schema is not there is told to createTenant(), and nothing is made elsewhere', async () => {
@@ -263,6 +274,15 @@ describe('createTenant()', () => {
     await expect(createTenant('forbidden', { ...options(), connection: url })).rejects.toMatchObject({ code: 'EM_CHECK_FAILED' });
     expect(await database.query(`select from pg_namespace where nspname in ('forbidden', 'pg_x', '$user')`)).toEqual([]);
   });
+});
+
+test('what is about one history is refused the options of all tenants, and nothing goes to the schema that they share', async () => {
+  const options = { connection: database.url, migrations: scene.directory, logger: false, tenants: { schemas: ['acme'] } } as const;
+  const refused = { code: 'EM_CONFIG_INVALID', message: expect.stringContaining('the options name tenants') as string };
+  await expect(upgrade(options)).rejects.toMatchObject(refused);
+  await expect(status(options)).rejects.toMatchObject(refused);
+  await expect(backfill.list(options)).rejects.toMatchObject(refused);
+  expect(await tablesOf(database)).toEqual([]);
 });
 
 test('tenantsOf() gives the options for each of them', async () => {
