@@ -12,15 +12,17 @@ export interface SiteTold {
   readonly where: Where;
   readonly told?: Told;
   readonly error?: MigrationError;
+  /** What was found there, each with its place; beneath a table, since a row only counts them. */
+  readonly findings?: readonly Finding[];
 }
 
 const kinds = ['database', 'tenant', 'stream'] as const;
 
-/** What a verb came to in several places: one table, or a section for each where its result is no row; beneath it what was found in all of them together. */
-export function toldOfSites(sites: readonly SiteTold[], findings: readonly Finding[] = []): Told {
+/** What a verb came to in several places: one table with what was found beneath it, or a section for each where its result is no row. */
+export function toldOfSites(sites: readonly SiteTold[]): Told {
   return {
     result: sites.flatMap(jsonOf),
-    text: (screen) => [placesText(sites, screen), ...findings.map((finding) => findingText(finding, screen))].join('\n'),
+    text: (screen) => placesText(sites, screen),
     exitCode: worstOf(sites),
   };
 }
@@ -62,7 +64,8 @@ function tableText(sites: readonly SiteTold[], screen: Screen): string {
   const columns = [...whereColumns(rows), ...[...titles, 'error'].map((title) => cellColumn(title, rows))];
   const failed = sites.filter(({ error }) => error !== undefined);
   const details = failed.map((site) => `\n${whereText(site.where)}: ${failureText(site, screen)}`);
-  return [renderTable(rows, columns, screen.columns), ...details].join('\n');
+  const found = sites.flatMap(({ findings = [] }) => findings.map((finding) => findingText(finding, screen)));
+  return [renderTable(rows, columns, screen.columns), ...found, ...details].join('\n');
 }
 
 function rowsOf({ where, told, error }: SiteTold): Row[] {

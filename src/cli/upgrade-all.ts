@@ -2,8 +2,9 @@ import type { AllOptions, Options } from '../config/index.js';
 import { ensureMigrated } from '../ensure.js';
 import { ensureAllMigrated } from '../ensure-all.js';
 import { isMigrationError, type Member } from '../errors.js';
+import type { Finding } from '../finding.js';
 import type { Outcome } from '../outcome.js';
-import type { Where } from '../sites.js';
+import { whereText, type Where } from '../sites.js';
 import { outcomeCells } from './cells.js';
 import { toldOfSites, type SiteTold } from './sites-text.js';
 import { outcomeText } from './text.js';
@@ -13,12 +14,7 @@ import type { Told } from './verb.js';
 export async function upgradeAll(options: Options | AllOptions): Promise<Told> {
   const kind = 'databases' in options ? 'database' : 'tenant';
   try {
-    const outcomes = await upgraded(options);
-    const findings = outcomes.flatMap(({ outcome }) => (isOfSeveral(outcome) ? outcome.findings : [])); // they name whose they are
-    return toldOfSites(
-      outcomes.flatMap(({ where, outcome }) => outcomeTold(where, outcome)),
-      findings,
-    );
+    return toldOfSites((await upgraded(options)).flatMap(({ where, outcome }) => outcomeTold(where, outcome)));
   } catch (error) {
     if (!isMigrationError(error, 'EM_NOT_ALL_MIGRATED')) throw error;
     return toldOfSites(error.members.flatMap((member) => memberTold({ [kind]: member.name }, member)));
@@ -46,16 +42,22 @@ function memberTold(where: Where, { outcome, error }: Member): SiteTold[] {
 
 // Of a database with streams, or tenants, each of these is told.
 function outcomeTold(where: Where, outcome: Outcome): SiteTold[] {
-  if (!isOfSeveral(outcome)) return [toldOf(where, outcome)];
-  const { streams = [], tenants = [] } = outcome;
+  const { streams, tenants, findings } = outcome;
+  if (streams === undefined && tenants === undefined) return [{ ...toldOf(where, outcome), findings: placed(findings, where) }];
+  const [first, ...others] = toldOfParts(where, outcome);
+  return first ? [{ ...first, findings: placed(findings, where) }, ...others] : []; // which of the parts, they say themselves
+}
+
+function placed(findings: readonly Finding[], where: Where): readonly Finding[] {
+  const place = whereText(where);
+  return place === '' ? findings : findings.map((finding) => ({ ...finding, message: `${place}: ${finding.message}` }));
+}
+
+function toldOfParts(where: Where, { streams = [], tenants = [] }: Outcome): SiteTold[] {
   return [
     ...streams.map(({ name, ...own }) => toldOf({ ...where, stream: name }, { ...own, findings: [], timings: {} })),
     ...tenants.map(({ name, ...own }) => toldOf({ ...where, tenant: name }, { ...own, findings: [], timings: {} })),
   ];
-}
-
-function isOfSeveral({ streams, tenants }: Outcome): boolean {
-  return streams !== undefined || tenants !== undefined;
 }
 
 function toldOf(where: Where, outcome: Outcome): SiteTold {

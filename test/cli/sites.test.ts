@@ -176,7 +176,12 @@ describe('of three tenants in one database', () => {
   test('an upgrade brings all that it can to head, and says which is not', async () => {
     const upgraded = await run(config, 'upgrade');
     expect(upgraded.code).toBe(78);
-    expect(columns(upgraded).map((cells) => cells.slice(0, 4))).toEqual([
+    expect(upgraded.stdout).toContain('warn migration-no-down: tenant acme: 02_email.sql has no down');
+    expect(
+      columns(upgraded)
+        .slice(0, 4)
+        .map((cells) => cells.slice(0, 4)),
+    ).toEqual([
       ['tenant', 'status', 'from', 'to'],
       ['acme', 'migrated', 'base', '02_email.sql'],
       ['apex', 'migrated', '01_patients.sql', '02_email.sql'],
