@@ -104,7 +104,9 @@ const squashed =
     const last = first.at(-1);
     if (first.length < 2 || last === undefined || first.some(({ replaces }) => replaces !== undefined)) return database;
     const name = `${last.id}_squash.sql`;
-    if (database.files.some((file) => file.name === name)) return database;
+    // `migration-squashed-twice`: refused when the files are listed
+    const isOverlapping = database.files.some(({ replaces = [] }) => replaces.some(({ id }) => first.some((each) => each.id === id)));
+    if (isOverlapping || database.files.some((file) => file.name === name)) return database;
     const replaces = first.map((each) => ({ name: each.name, id: each.id, checksum: each.checksum, standsFor: 'itself' as const }));
     return { ...database, files: sorted([...database.files, { ...migration(name), replaces }]) };
   };

@@ -10,7 +10,7 @@ import type { Migration } from './migration.js';
  */
 export async function listMigrations(config: MigrationsConfig): Promise<readonly Migration[]> {
   const migrations = await listSource(config);
-  const findings = [...findDuplicates(migrations), ...migrations.flatMap(judgeName)];
+  const findings = [...findDuplicates(migrations), ...migrations.flatMap(judgeName), ...findOverlaps(migrations)];
   if (findings.length > 0) throw invalidMigrations(findings);
   return migrations;
 }
@@ -29,6 +29,28 @@ function findDuplicates(migrations: readonly Migration[]): Finding[] {
     const other = seen.get(migration.id);
     seen.set(migration.id, migration);
     return other === undefined ? [] : [duplicate(migration, other)];
+  });
+}
+
+// Two branches that have squashed, each for itself: an empty database would run what both stand for twice.
+function findOverlaps(migrations: readonly Migration[]): Finding[] {
+  const squashes = migrations.filter(({ replaces }) => replaces !== undefined);
+  const stands = (squash: Migration, id: string) => squash.id !== id && (squash.replaces ?? []).some((each) => each.id === id);
+  return squashes.flatMap((squash, index) => {
+    const beside = squashes.slice(0, index).filter((other) => !stands(squash, other.id) && !stands(other, squash.id));
+    const other = beside.find(({ replaces = [] }) => replaces.some(({ id }) => stands(squash, id)));
+    return other === undefined ? [] : [overlap(squash, other)];
+  });
+}
+
+function overlap({ name, file }: Migration, other: Migration): Finding {
+  const message = `it stands for migrations that ${other.name} stands for as well, and neither replaces the other.`;
+  return fault({
+    code: 'migration-squashed-twice',
+    name,
+    file,
+    message,
+    remedy: 'Remove one of the two, and squash again what it alone stood for.',
   });
 }
 

@@ -121,6 +121,21 @@ describe('EM_MIGRATION_INVALID', () => {
     ]);
   });
 
+  test('two squashes that stand for one migration, unless one of them was squashed again', async () => {
+    const replaces = (...names: string[]) => names.map((name) => `-- replaces: ${name}\n`).join('');
+    const old = { '1.js': js, '2.js': js, '3.js': js };
+    const first = { '2_squash.sql': replaces('1.js', '2.js') };
+    expect(await findingsOf([directoryOf({ ...old, ...first, '3_squash.sql': replaces('1.js', '2.js', '3.js') })])).toMatchObject([
+      {
+        code: 'migration-squashed-twice',
+        message: expect.stringContaining('2_squash.sql stands for as well') as string,
+        at: { migration: '3_squash.sql' },
+      },
+    ]);
+    const again = replaces('1.js', '2.js', '2_squash.sql (and all above)', '3.js');
+    expect(await namesIn([directoryOf({ ...old, ...first, '3_squash.sql': again })])).toHaveLength(5);
+  });
+
   test('the JavaScript of one migration in two formats', async () => {
     expect(await findingsOf([directoryOf({ 'a.js': js, 'a.mjs': js })])).toMatchObject([{ code: 'migration-duplicate' }]);
   });
