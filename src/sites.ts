@@ -85,11 +85,16 @@ function listed(names: readonly string[]): string {
   return `${names.slice(0, atMost).join(', ')}${more}`;
 }
 
+/** A name on a terminal: what would move the cursor, or colour what follows, is written as an escape. */
+export function printable(name: string): string {
+  return name.replaceAll(/\p{Cc}/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** For people: `database eu, tenant acme`. */
 export function whereText({ database, tenant, stream }: Where): string {
   const parts = { database, tenant, stream };
   return Object.entries(parts)
-    .flatMap(([kind, name]) => (name === undefined ? [] : [`${kind} ${name}`]))
+    .flatMap(([kind, name]) => (name === undefined ? [] : [`${kind} ${printable(name)}`]))
     .join(', ');
 }
 

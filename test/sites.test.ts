@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { toldOfSites } from '../src/cli/sites-text.js';
 import { sitesOf } from '../src/sites.js';
 
 const options = { connection: 'postgres://app@localhost/clinic', tenants: { schemas: ['a*', 'ab', 'b.', 'bc', '100%'] } };
@@ -12,4 +13,11 @@ test.each([
   ['a*', ['a*']], // there is one that is called so
 ])('%s means %j', async (pattern, names) => {
   expect(await chosen(pattern)).toEqual(names);
+});
+
+test('a name that would move the cursor, or colour what follows, is escaped on a terminal', () => {
+  const rows = (status: string) => ({ result: {}, text: () => status, rows: [{ status }] });
+  const told = toldOfSites(['red\u001b[31m', 'two\nlines'].map((tenant) => ({ where: { tenant }, told: rows('fine') })));
+  const text = told.text({ columns: 80, style: (_format, plain) => plain });
+  expect(text.split('\n')).toEqual(['tenant                status', 'red\\u001b[31m         fine', 'two\\u000alines        fine']);
 });

@@ -1,6 +1,6 @@
 import type { MigrationError } from '../errors.js';
 import type { Finding } from '../finding.js';
-import { whereText, type Where } from '../sites.js';
+import { printable, whereText, type Where } from '../sites.js';
 import { errorFields } from './error-fields.js';
 import type { Screen } from './screen.js';
 import { findingText } from './text.js';
@@ -76,7 +76,7 @@ function rowsOf({ where, told, error }: SiteTold): Row[] {
 // A name that all have says nothing.
 function whereColumns(rows: readonly Row[]): Column<Row>[] {
   const differing = kinds.filter((kind) => new Set(rows.map(({ where }) => where[kind])).size > 1);
-  return differing.map((kind) => ({ title: kind, text: ({ where }) => where[kind] ?? '' }));
+  return differing.map((kind) => ({ title: kind, text: ({ where }) => printable(where[kind] ?? '') }));
 }
 
 function cellColumn(title: string, rows: readonly Row[]): Column<Row> {

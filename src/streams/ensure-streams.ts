@@ -29,7 +29,7 @@ export async function ensureStreams(call: Call, request: StreamsRequest): Promis
   // An existing database is adopted first: the history of any stream would account for its tables.
   const adoption = seen.found === 'unadopted' ? [{ stream: mainStream, to: { to: call.config.baseline as string } }] : [];
   const outcome = await runSegments(call, { ...request, listed, segments: [...adoption, ...segments] });
-  return await withReplicas(call, outcome, listed.at(-1) as Stream);
+  return await awaitReplicas(call, outcome, listed.at(-1) as Stream);
 }
 
 interface Run extends StreamsRequest {
@@ -68,7 +68,7 @@ async function runSegment(stream: Stream, { to }: Segment, { bootOne }: StreamsR
 }
 
 // After the last commit of all streams.
-async function withReplicas(call: Call, outcome: Outcome, main: Stream): Promise<Outcome> {
+async function awaitReplicas(call: Call, outcome: Outcome, main: Stream): Promise<Outcome> {
   if (call.config.replicas.length === 0) return outcome;
   await using opened = await openDatabase(call, listingOf(main));
   return await (await import('../replicas/index.js')).waitForReplicas(opened, outcome, 'pending');
