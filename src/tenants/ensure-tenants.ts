@@ -29,9 +29,17 @@ export interface TenantsRequest {
  * Throws EM_NOT_ALL_MIGRATED with what each came to.
  */
 export async function ensureTenants(call: Call, request: TenantsRequest): Promise<Outcome> {
-  const names = await request.tenants.schemas();
+  const names = await waitedFor(call, request.tenants.schemas());
   await using opened = await openDatabase(withoutHistory(call));
   return await new Tenants(request, { ...opened, call }, names).run();
+}
+
+// The user's function may hang. That is a wait of the call like any other, which ends with EM_CALL_TIMEOUT.
+async function waitedFor<T>(call: Call, work: Promise<T>): Promise<T> {
+  const answers: T[] = [];
+  const answered = work.then((answer) => answers.push(answer));
+  while (answers.length === 0) await call.wait(call.patienceMs, answered);
+  return answers[0] as T;
 }
 
 // What is asked first is the server and the code, no history: that of the application's own schema is not of these tenants.

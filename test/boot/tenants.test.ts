@@ -312,3 +312,9 @@ async function copyTenant([first, ...others]: readonly string[]): Promise<void> 
       commit;
     end loop; end $$`);
 }
+
+test('a function that lists the tenants and never answers ends with the patience of the call', async () => {
+  const tenants = { schemas: () => new Promise<string[]>(() => undefined) };
+  const error = await failTenants(scene, [], { tenants, timeouts: { callMs: 200 } });
+  expect(error).toMatchObject({ code: 'EM_CALL_TIMEOUT', retryable: true });
+});
