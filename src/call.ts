@@ -71,6 +71,11 @@ function callOf({ stop, ...parts }: Pick<Call, 'id' | 'config' | 'report'> & { r
   };
 }
 
+/** The same call under other settings: it shares all else. It is not disposed. */
+export function callUnder(call: Call, settings: Partial<Config>): Call {
+  return Object.create(call, { config: { value: Object.freeze({ ...call.config, ...settings }) } }) as Call;
+}
+
 /** The same call under another configuration, and without a voice of its own: it shares the id, the patience and the ear. It is not disposed. */
 export function quietCall(call: Call, config: Config): Call {
   const quiet = { ...config, logger: false as const, onProgress: undefined };

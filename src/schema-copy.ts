@@ -1,4 +1,5 @@
 import { dumpBaseline } from './baseline-dump.js';
+import { callUnder } from './call.js';
 import { isMigrationError, MigrationError } from './errors.js';
 import { replay } from './replay.js';
 import type { Opened } from './run-call.js';
@@ -56,8 +57,7 @@ type Place = Pick<SchemaCopy, 'connection' | 'migrations'>;
 // Each in its own transaction: how they ran then is past.
 async function replayStanding(opened: Opened, { connection, migrations }: Place): Promise<void> {
   if (migrations.length === 0) return;
-  const config = { ...opened.call.config, transaction: 'each' as const };
-  const call = Object.create(opened.call, { config: { value: config } }) as Opened['call'];
+  const call = callUnder(opened.call, { transaction: 'each' });
   await replay({ call, scratch: { connection }, migrations, schema: schemaOf(opened) }, async () => undefined);
 }
 

@@ -1,5 +1,5 @@
 import { dropDatabase, makeDatabase, openArchive, restoreArchive, type Archive } from '../backup/index.js';
-import type { Call } from '../call.js';
+import { callUnder, type Call } from '../call.js';
 import type { Connect, Options } from '../config/index.js';
 import { openDatabase, runCall } from '../run-call.js';
 import { atDatabase, readLogin } from '../session/index.js';
@@ -73,7 +73,6 @@ async function databaseOf(source: Connect): Promise<string> {
 
 // The same call, to another database of the server: one voice, one patience, one ear for being stopped.
 function callTo(call: Call, connection: Connect): Call {
-  const expect = { ...call.config.expect, database: undefined };
-  const config = { ...call.config, connection, directConnection: undefined, expect };
-  return Object.create(call, { config: { value: Object.freeze(config) } }) as Call;
+  const { database: _, ...expect } = call.config.expect;
+  return callUnder(call, { connection, directConnection: undefined, expect });
 }

@@ -1,5 +1,5 @@
-import { memberCall, type Call } from '../call.js';
-import { mainStream, resolveConfig, type Config, type Options } from '../config/index.js';
+import { callUnder, memberCall, type Call } from '../call.js';
+import { mainStream, resolveConfig, type Options } from '../config/index.js';
 import { isMigrationError, withLine } from '../errors.js';
 import type { Outcome, Phase } from '../outcome.js';
 import { loggerThrough } from '../log.js';
@@ -45,8 +45,7 @@ function sharing(call: Call, member: Call): Call {
 
 /** The same stream where a backup has been taken already: one, from before the first change, is enough. */
 export function withoutBackup(stream: Stream): Stream {
-  const config: Config = { ...stream.call.config, backup: false };
-  return { ...stream, call: Object.create(stream.call, { config: { value: config } }) as Call };
+  return { ...stream, call: callUnder(stream.call, { backup: false }) };
 }
 
 /** Does the work of one stream: its name stands in what that throws. */

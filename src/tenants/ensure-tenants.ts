@@ -1,4 +1,4 @@
-import { memberCall, type Call } from '../call.js';
+import { callUnder, memberCall, type Call } from '../call.js';
 import { resolveConfig, type Options, type TenantSettings } from '../config/index.js';
 import { isMigrationError, MigrationError, withLine, type Member } from '../errors.js';
 import { errorsOf } from '../finding.js';
@@ -44,9 +44,7 @@ async function waitedFor<T>(call: Call, work: Promise<T>): Promise<T> {
 
 // What is asked first is the server and the code, no history: that of the application's own schema is not of these tenants.
 function withoutHistory(call: Call): Call {
-  const { config } = call;
-  const nowhere = { ...config, migrations: { ...config.migrations, schemaName: 'pg_catalog' } };
-  return Object.create(call, { config: { value: nowhere } }) as Call;
+  return callUnder(call, { migrations: { ...call.config.migrations, schemaName: 'pg_catalog' } });
 }
 
 class Tenants {
