@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Call } from './call.js';
 import { MigrationError } from './errors.js';
-import { readHistory, type History, type LockKey, type Tables } from './history/index.js';
+import { readHistory, renderTryLock, type History, type LockKey, type Tables } from './history/index.js';
 import { renderSettings, type Session } from './session/index.js';
 import { excerptOf, literal } from './sql.js';
 
@@ -91,9 +91,7 @@ async function tryLock({ session, tables, key, scope }: LockRequest): Promise<Hi
   await session.send('rollback');
   if (!history.locked) return history;
   const path = session.userSettings.length > 0 ? renderSettings(session.userSettings, 'local') : ''; // went with the transaction
-  const again = await session.send(
-    `begin isolation level read committed; ${path} select pg_catalog.pg_try_advisory_xact_lock(${key.namespace}, ${key.key}) as locked`,
-  );
+  const again = await session.send(`begin isolation level read committed; ${path} select ${renderTryLock({ key, scope })} as locked`);
   const locked = (again.results.at(-1)?.rows[0] as { locked: boolean } | undefined)?.locked === true;
   if (!locked) await session.send('rollback');
   return { ...history, locked };

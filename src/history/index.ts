@@ -9,7 +9,7 @@ export {
   renderHistoryInsert,
   type Tables,
 } from './tables.js';
-export { digestOf, digestOfNames, readHistory, type Asked, type Facts, type History, type LockKey } from './read.js';
+export { digestOf, digestOfNames, readHistory, renderTryLock, type Asked, type Facts, type History, type LockKey } from './read.js';
 export {
   readApplied,
   readJournal,

@@ -101,7 +101,8 @@ function comparedOf(row: readonly unknown[] | undefined, applied: readonly strin
   return isSame === true ? 'as-left' : 'written';
 }
 
-function renderTryLock({ key, scope }: NonNullable<Asked['tryLock']>): string {
+/** In SQL: takes the lock if it is free, and tells whether. */
+export function renderTryLock({ key, scope }: NonNullable<Asked['tryLock']>): string {
   const fn = scope === 'session' ? 'pg_try_advisory_lock' : 'pg_try_advisory_xact_lock';
   return `pg_catalog.${fn}(${literal(key.namespace)}, ${literal(key.key)})`;
 }

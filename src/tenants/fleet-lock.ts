@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Call } from '../call.js';
 import { messageOf } from '../errors.js';
-import type { LockKey } from '../history/index.js';
+import { renderTryLock, type LockKey } from '../history/index.js';
 import { lockNamespace, renderRelease } from '../lock.js';
 import type { Session } from '../session/index.js';
 
@@ -26,10 +26,8 @@ export class FleetLock {
   /** Tries, and does not wait. The session has its settings already. */
   async tryTake(): Promise<boolean> {
     const { session, scope } = this;
-    const { namespace, key } = this.parts.key;
-    const fn = scope === 'session' ? 'pg_try_advisory_lock' : 'pg_try_advisory_xact_lock';
     const begin = scope === 'session' ? '' : `begin isolation level read committed; ${session.renderSettings('local')}`;
-    const { results } = await session.send(`${begin} select pg_catalog.${fn}(${namespace}, ${key}) as locked`);
+    const { results } = await session.send(`${begin} select ${renderTryLock(this.parts)} as locked`);
     this.taken = (results.at(-1)?.rows[0] as { locked: boolean }).locked;
     if (!this.taken && scope === 'xact') await session.send('rollback');
     return this.taken;
