@@ -1,23 +1,12 @@
 import knexOf from 'knex';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { problemsOfAll, resolveDatabases, type AllOptions } from '../src/config/index.js';
-import { isMigrationError } from '../src/errors.js';
+import { problemsIn, secretUrl, withEnvironment } from './support/problems.js';
 
-const url = 'postgres://app:s3cret@db:5432/clinic';
-const environment = process.env;
-beforeEach(() => void (process.env = { DATABASE_URL: url }));
-afterEach(() => void (process.env = environment));
+const url = secretUrl;
+withEnvironment({ DATABASE_URL: url });
 
-function problemsOf(options: unknown): string[] {
-  try {
-    resolveDatabases(options as AllOptions);
-    return [];
-  } catch (error) {
-    if (!isMigrationError(error, 'EM_CONFIG_INVALID')) throw error;
-    expect(error.message).not.toContain('s3cret');
-    return error.message.split('\n  ').slice(1, -1);
-  }
-}
+const problemsOf = (options: unknown) => problemsIn(() => resolveDatabases(options as AllOptions));
 
 const eu = { name: 'eu', connection: url };
 const us = { name: 'us', connection: 'postgres://app:s3cret@us/clinic' };

@@ -1,28 +1,14 @@
 import knexOf from 'knex';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { resolveConfig, ruleTable, type Options } from '../src/config/index.js';
 import { optionTable } from '../src/config/table.js';
-import { isMigrationError } from '../src/errors.js';
+import { problemsIn, secretUrl, withEnvironment } from './support/problems.js';
 
-const url = 'postgres://app:s3cret@db:5432/clinic';
-const environment = process.env;
-beforeEach(() => void (process.env = { DATABASE_URL: url }));
-afterEach(() => void (process.env = environment));
+const url = secretUrl;
+withEnvironment({ DATABASE_URL: url });
 
-/** The lines of the one error, without its first line and its remedy. */
-function problemsOf(options: unknown): string[] {
-  try {
-    resolveConfig(options as Options);
-    return [];
-  } catch (error) {
-    if (!isMigrationError(error, 'EM_CONFIG_INVALID')) throw error;
-    expect(error.message).not.toContain('s3cret');
-    const [first, ...lines] = error.message.split('\n  ');
-    expect([first, lines.pop()]).toEqual(['the options are not valid:', 'Correct the options named above.']);
-    return lines;
-  }
-}
+const problemsOf = (options: unknown) => problemsIn(() => resolveConfig(options as Options));
 
 const aUrl = 'a URL such as postgres://user@host:5432/database, with the special characters of its password percent-encoded';
 const aConnection = 'a URL, a configuration of pg, or a function giving either';
