@@ -20,6 +20,11 @@ export interface Finding {
   readonly at?: Place;
 }
 
+/** The same finding, of one of several. */
+export function placed(finding: Finding, place: string): Finding {
+  return { ...finding, message: `${place}: ${finding.message}` };
+}
+
 /** The findings that refuse a boot. */
 export function errorsOf(findings: readonly Finding[]): Finding[] {
   return findings.filter((finding) => finding.level === 'error');

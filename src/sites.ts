@@ -8,6 +8,9 @@ export interface Where {
   readonly stream?: string;
 }
 
+/** The names of a {@link Where}, from the widest to the narrowest. */
+export const siteKinds = ['database', 'tenant', 'stream'] as const satisfies readonly (keyof Where)[];
+
 /** One history of those that the options name, as the options of a call of its own. */
 export interface Site extends Where {
   readonly options: Options;
@@ -103,7 +106,7 @@ export function onlySite(sites: readonly Site[], what: string): Site {
   const [only, ...others] = sites;
   if (!only) throw new MigrationError('EM_CONFIG_INVALID', `${what} is about one history, and the options list no tenants`);
   if (others.length === 0) return only;
-  const kinds = (['database', 'tenant', 'stream'] as const).filter((kind) => new Set(sites.map(({ [kind]: name }) => name)).size > 1);
+  const kinds = siteKinds.filter((kind) => new Set(sites.map(({ [kind]: name }) => name)).size > 1);
   throw new MigrationError(
     'EM_CONFIG_INVALID',
     `${what} is about one history, and these are ${sites.length}: ${listed(sites.map(whereText))}`,

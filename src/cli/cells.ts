@@ -1,5 +1,6 @@
 import type { Current, HistoryEntry, Preflight, Status } from '../commands/index.js';
 import type { Outcome } from '../outcome.js';
+import { secondsOf } from './text.js';
 import type { Cells } from './verb.js';
 
 /** The essentials of results, for one table of several. */
@@ -31,7 +32,7 @@ export function historyCells(entries: readonly HistoryEntry[], detail: 'short' |
   return entries.map(({ name, status, checksum, at, durationMs, batch, how, application, version, environment, host }) => ({
     migration: name,
     status: checksum === 'edited' ? 'edited' : status,
-    'applied at': at?.toISOString().replace('T', ' ').slice(0, 19),
+    'applied at': at && secondsOf(at),
     ms: durationMs,
     batch: batch ?? undefined,
     ...(detail === 'verbose' && { how, application: [application, version].filter(Boolean).join(' '), environment, host }),

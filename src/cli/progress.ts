@@ -1,7 +1,7 @@
 import type { Ora } from 'ora';
 import type { ProgressEvent } from '../config/index.js';
 import type { Holder } from '../lock.js';
-import { printable } from '../sites.js';
+import { printable, siteKinds } from '../sites.js';
 import { movingText } from './backfill-text.js';
 
 /** Tells a person what a call is doing, on stderr. */
@@ -75,7 +75,7 @@ type Moving = Parameters<typeof movingText>[0];
 
 // Of several, each line says whose it is.
 function sentenceOf(event: ProgressEvent, how: 'bar' | 'plain'): Sentence | undefined {
-  const names = [event['database'], event['tenant'], event['stream']].filter((name) => typeof name === 'string');
+  const names = siteKinds.map((kind) => event[kind]).filter((name) => typeof name === 'string');
   const where = printable(names.join(' '));
   const told = sentenceOfOne(event, how);
   return told && where !== '' ? { ...told, text: `${where}: ${told.text}` } : told;

@@ -1,6 +1,6 @@
 import type { MigrationError } from '../errors.js';
 import type { Finding } from '../finding.js';
-import { printable, whereText, type Where } from '../sites.js';
+import { printable, siteKinds, whereText, type Where } from '../sites.js';
 import { errorFields } from './error-fields.js';
 import type { Screen } from './screen.js';
 import { findingText } from './text.js';
@@ -15,8 +15,6 @@ export interface SiteTold {
   /** What was found there, each with its place; beneath a table, since a row only counts them. */
   readonly findings?: readonly Finding[];
 }
-
-const kinds = ['database', 'tenant', 'stream'] as const;
 
 /** What a verb came to in several places: one table with what was found beneath it, or a section for each where its result is no row. */
 export function toldOfSites(sites: readonly SiteTold[]): Told {
@@ -75,7 +73,7 @@ function rowsOf({ where, told, error }: SiteTold): Row[] {
 
 // A name that all have says nothing.
 function whereColumns(rows: readonly Row[]): Column<Row>[] {
-  const differing = kinds.filter((kind) => new Set(rows.map(({ where }) => where[kind])).size > 1);
+  const differing = siteKinds.filter((kind) => new Set(rows.map(({ where }) => where[kind])).size > 1);
   return differing.map((kind) => ({ title: kind, text: ({ where }) => printable(where[kind] ?? '') }));
 }
 

@@ -149,8 +149,8 @@ function statusOf({ status, checksum }: HistoryEntry, { style }: Screen): string
   return status === 'applied' ? status : style(status === 'pending' ? 'yellow' : 'red', status);
 }
 
-// UTC, like the names of the migrations.
-function secondsOf(date: Date): string {
+/** UTC, like the names of the migrations. */
+export function secondsOf(date: Date): string {
   return date.toISOString().replace('T', ' ').slice(0, 19);
 }
 

@@ -1,8 +1,8 @@
-import type { AllOptions, Options } from '../config/index.js';
+import { variableOf, type AllOptions, type Options } from '../config/index.js';
 import { ensureMigrated } from '../ensure.js';
 import { ensureAllMigrated } from '../ensure-all.js';
 import { isMigrationError, type Member } from '../errors.js';
-import type { Finding } from '../finding.js';
+import { placed, type Finding } from '../finding.js';
 import type { Outcome } from '../outcome.js';
 import { whereText, type Where } from '../sites.js';
 import { outcomeCells } from './cells.js';
@@ -29,7 +29,7 @@ async function upgraded(options: Options | AllOptions): Promise<{ where: Where; 
 }
 
 function applying<Given extends Pick<Options, 'backfills' | 'mode'>>(options: Given): Given {
-  const { backfills = process.env['ENSURE_MIGRATED_BACKFILLS'] } = options;
+  const { backfills = process.env[variableOf('backfills') ?? ''] } = options;
   return { ...options, mode: 'apply', backfills: backfills === 'blocking' ? 'blocking' : 'manual' };
 }
 
@@ -43,14 +43,14 @@ function memberTold(where: Where, { outcome, error }: Member): SiteTold[] {
 // Of a database with streams, or tenants, each of these is told.
 function outcomeTold(where: Where, outcome: Outcome): SiteTold[] {
   const { streams, tenants, findings } = outcome;
-  if (streams === undefined && tenants === undefined) return [{ ...toldOf(where, outcome), findings: placed(findings, where) }];
+  if (streams === undefined && tenants === undefined) return [{ ...toldOf(where, outcome), findings: placedAt(where, findings) }];
   const [first, ...others] = toldOfParts(where, outcome);
-  return first ? [{ ...first, findings: placed(findings, where) }, ...others] : []; // which of the parts, they say themselves
+  return first ? [{ ...first, findings: placedAt(where, findings) }, ...others] : []; // which of the parts, they say themselves
 }
 
-function placed(findings: readonly Finding[], where: Where): readonly Finding[] {
+function placedAt(where: Where, findings: readonly Finding[]): readonly Finding[] {
   const place = whereText(where);
-  return place === '' ? findings : findings.map((finding) => ({ ...finding, message: `${place}: ${finding.message}` }));
+  return place === '' ? findings : findings.map((finding) => placed(finding, place));
 }
 
 function toldOfParts(where: Where, { streams = [], tenants = [] }: Outcome): SiteTold[] {

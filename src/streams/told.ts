@@ -1,7 +1,7 @@
 import type { Call } from '../call.js';
 import { mainStream } from '../config/index.js';
 import type { MigrationError } from '../errors.js';
-import type { Finding } from '../finding.js';
+import { placed, type Finding } from '../finding.js';
 import { outcomeOf, statusOfAll, withFindings, type FailedOutcome, type Outcome, type StreamOutcome } from '../outcome.js';
 
 /** What one segment came to. */
@@ -64,7 +64,7 @@ function streamOutcomes(done: readonly Done[]): StreamOutcome[] {
 
 function findingsOf({ stream, outcome }: Done): readonly Finding[] {
   if (stream === mainStream) return outcome.findings;
-  return outcome.findings.map((finding) => ({ ...finding, message: `stream ${stream}: ${finding.message}` }));
+  return outcome.findings.map((finding) => placed(finding, `stream ${stream}`));
 }
 
 // Each segment of a stream finds it.

@@ -1,6 +1,6 @@
 import type { Call } from '../call.js';
 import type { Member } from '../errors.js';
-import type { Finding } from '../finding.js';
+import { placed, type Finding } from '../finding.js';
 import { outcomeOf, statusOfAll, withFindings, type Outcome, type TenantOutcome } from '../outcome.js';
 
 /** What the call came to: one outcome for all tenants, each of which is told in it. Pure but for the timings of the call. */
@@ -38,7 +38,7 @@ function findingsOf(members: readonly Member[]): Finding[] {
       group.names.push(name);
     }
   }
-  return [...groups.values()].map(({ finding, names }) => ({ ...finding, message: `${named(names)}: ${finding.message}` }));
+  return [...groups.values()].map(({ finding, names }) => placed(finding, named(names)));
 }
 
 function named(names: readonly string[]): string {
