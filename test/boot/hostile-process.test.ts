@@ -163,7 +163,7 @@ describe('refused before anything was changed, and mended by mending the file: a
 test('a migration that has no down is applied, with a warning', async () => {
   const database = await createDatabase();
   const directory = await makeDirectory({
-    '0001_up.cjs': 'export async function up(knex) { await knex.raw("create table good (id int)"); }',
+    '0001_up.cjs': 'exports.up = async (knex) => { await knex.raw("create table good (id int)"); };',
   });
   const warned: unknown[] = [];
   const onProgress: Options['onProgress'] = (event) => event.event === 'check.finding' && warned.push(event);

@@ -55,7 +55,7 @@ describe('knex beside us', () => {
   test('a kind of file that the history does not have yet keeps its name, under which knex looks for it', async () => {
     const project = await makeProject('01_a.js');
     await project.boot();
-    await project.write('02_b.mjs');
+    await project.write({ '02_b.mjs': 'export async function up() {}\nexport async function down() {}\n' });
     await project.boot();
     const knex = project.knex({ migrations: { directory: project.directory, loadExtensions: ['.js', '.mjs'] } });
     expect(await knex.migrate.list()).toEqual([[{ name: '01_a.js' }, { name: '02_b.mjs' }], []]);
