@@ -111,7 +111,7 @@ export function asMigrationError(call: Call, error: unknown): MigrationError {
   if (sqlStateOf(error) === '42501') {
     return new MigrationError('EM_CHECK_FAILED', `this role lacks a right that is needed here: ${messageOf(error)}`, {
       cause: error,
-      remedy: `Grant the role what is missing (docs/operations.md, "Roles"), or connect with another one.`,
+      remedy: 'Grant the role what is missing (docs/roles.md), or connect with another one.',
     });
   }
   if (sqlStateOf(error) === outOfLocks) {

@@ -10,10 +10,11 @@ import { readPage, snippetOf } from './support/markdown.js';
 import { createDatabase, type TestDatabase } from './support/servers.js';
 
 const page = 'docs/operations.md';
+const rolesPage = 'docs/roles.md';
 const notes = path.join(root, 'migrations');
 const name = '20260401_totals.sql';
 
-describe.each(['docs/errors.md', page])('%s', (each) => {
+describe.each(['docs/errors.md', page, rolesPage])('%s', (each) => {
   test('has no SQL that fails on a database that was booted', async () => {
     const database = await createDatabase();
     await boot(database, notes);
@@ -21,10 +22,10 @@ describe.each(['docs/errors.md', page])('%s', (each) => {
       await database.query(statement);
     const client = await database.connect();
     const failures: string[] = [];
-    for (const { section, line, text } of readPage(each).snippets.filter(({ language }) => language === 'sql')) {
+    for (const { line, text } of readPage(each).snippets.filter(({ language }) => language === 'sql')) {
       await client.query('begin');
-      // The blocks of a section build on the first; nothing of them stays.
-      if (section === 'Roles' && !text.includes('create role')) await client.query(snippetOf(page, 'roles'));
+      // The blocks of that page build on the first; nothing of them stays.
+      if (each === rolesPage && !text.includes('create role')) await client.query(snippetOf(rolesPage, 'roles'));
       await client.query(text).catch((error: unknown) => failures.push(`${each}:${line}: ${String(error)}`));
       await client.query('rollback');
     }
@@ -32,32 +33,35 @@ describe.each(['docs/errors.md', page])('%s', (each) => {
   });
 });
 
-describe('the roles of docs/operations.md', () => {
+describe('docs/roles.md', () => {
   /** A database with the two roles; `run` runs a block of the page for them. */
   async function makeRoles() {
     const database = await createDatabase();
     const [migrator, app] = [await database.createRole(), await database.createRole()];
+    const owner = await database.createRole();
     const run = async (text: string) => {
       const statements = text
         .replace(/^create role .*\n/gm, '')
         .replaceAll('notes_migrator', migrator.name)
+        .replaceAll('notes_owner', owner.name)
+        .replaceAll('notes_deploy', migrator.name)
         .replaceAll('notes_app', app.name);
       await database.query(statements);
     };
     const as = async (url: string, sql: string) => await (await database.connect(url)).query(sql);
-    return { database, migrator, app, run, as };
+    return { database, owner, migrator, app, run, as };
   }
 
   test('suffice: one migrates, the other waits, verifies and works with the tables, and can change no schema', async () => {
     const { migrator, app, run, as } = await makeRoles();
-    await run(snippetOf(page, 'roles'));
+    await run(snippetOf(rolesPage, 'roles'));
     await expect(boot(app, notes, { mode: 'verify' })).rejects.toMatchObject({ findings: [{ code: 'history-pending' }] });
     const waiting = boot(app, notes, { mode: 'wait' });
     await expect(boot(migrator, notes)).resolves.toMatchObject({ status: 'migrated', findings: [] });
     await expect(waiting).resolves.toMatchObject({ status: 'in-sync' });
     await as(app.url, `insert into patients (name) values ('Ada')`);
     await expect(as(app.url, 'create table mine (id int)')).rejects.toMatchObject({ code: '42501' });
-    const revoke = readPage(page).snippets.find(({ text }) => text.startsWith('revoke insert'));
+    const revoke = readPage(rolesPage).snippets.find(({ text }) => text.startsWith('revoke insert'));
     await run(revoke?.text ?? '');
     await expect(as(app.url, 'delete from knex_migrations')).rejects.toMatchObject({ code: '42501' });
     for (const mode of ['apply', 'wait', 'verify'] as const)
@@ -71,7 +75,7 @@ describe('the roles of docs/operations.md', () => {
     await expect(boot(app, older, { mode: 'verify' })).rejects.toMatchObject({ code: 'EM_CHECK_FAILED' });
     await run('grant select on knex_migrations to notes_app');
     await expect(boot(app, older, { mode: 'verify' })).rejects.toMatchObject({ findings: [{ code: 'history-ahead' }] });
-    await run(snippetOf(page, 'reader'));
+    await run(snippetOf(rolesPage, 'reader'));
     await expect(boot(app, older, { mode: 'verify' })).resolves.toMatchObject({ status: 'ahead' });
   });
 
@@ -83,10 +87,41 @@ describe('the roles of docs/operations.md', () => {
     await knex.destroy();
     const directory = await makeDirectory({ '1.js': module, '2.js': module });
     await expect(boot(migrator, directory)).rejects.toMatchObject({ code: 'EM_CHECK_FAILED' });
-    await run(snippetOf(page, 'foreign-history'));
+    await run(snippetOf(rolesPage, 'foreign-history'));
     await run('grant usage, create on schema public to notes_migrator');
     await expect(boot(migrator, directory)).resolves.toMatchObject({ status: 'migrated', applied: [{ name: '2.js' }] });
     await expect(boot(migrator, directory)).resolves.toMatchObject({ status: 'in-sync' });
+  });
+
+  test('without a grant nothing is changed, and the error names it', async () => {
+    const { database, migrator, app, run } = await makeRoles();
+    const lacks = (grant: string) => {
+      const remedy = expect.stringContaining(`grant ${grant} to "${migrator.name}";`) as string;
+      return { code: 'EM_CHECK_FAILED', findings: [{ code: 'role-privileges', remedy }] };
+    };
+    await run('revoke create on schema public from public');
+    await expect(boot(migrator, notes)).rejects.toMatchObject(lacks('create on schema "public"'));
+    expect(await database.query(`select relname from pg_class where relname like 'knex%'`)).toEqual([]);
+
+    await run(snippetOf(rolesPage, 'roles').replace('grant select, insert,', 'grant insert,'));
+    await boot(migrator, notes);
+    const denied = expect.stringContaining('permission denied for table knex_migrations') as string;
+    await expect(boot(app, notes, { mode: 'verify' })).rejects.toMatchObject({ code: 'EM_CHECK_FAILED', message: denied });
+
+    await run('alter table knex_migrations_journal owner to notes_owner; grant select on knex_migrations_journal to notes_migrator');
+    const migrations = [notes, await makeDirectory({ '29990101_more.up.sql': 'select 1', '29990101_more.down.sql': 'select 1' })];
+    await expect(boot(migrator, notes, { migrations })).rejects.toMatchObject(
+      lacks('insert, update on "public"."knex_migrations_journal"'),
+    );
+  });
+
+  test('what a member of the owner makes belongs to the owner', async () => {
+    const { database, owner, migrator, run } = await makeRoles();
+    await run(`${snippetOf(rolesPage, 'owner').replace(/create role notes_deploy [^;]+/, 'grant notes_owner to notes_deploy')}`);
+    await expect(boot(migrator, notes)).resolves.toMatchObject({ status: 'migrated', findings: [] });
+    const owners = 'select distinct tableowner from pg_tables where schemaname = current_schema()';
+    expect(await database.query(owners)).toEqual([{ tableowner: owner.name }]);
+    await expect(boot(migrator, notes)).resolves.toMatchObject({ status: 'in-sync' });
   });
 });
 

@@ -2,13 +2,19 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { describeWithClientTools, dumpableMajor } from './support/client-tools.js';
-import { makeDirectory } from './support/directories.js';
+import { makeDirectory, makeInstalled } from './support/directories.js';
 import { root } from './support/majors.js';
 import { readPage } from './support/markdown.js';
 import { createDatabase } from './support/servers.js';
 import { replayPage } from './support/transcript.js';
 
 const environment: NodeJS.ProcessEnv = { ...process.env };
+
+test('docs/start-here.md says what happens now (UPDATE_DOCS=1 writes it anew)', async () => {
+  const database = await createDatabase();
+  const cwd = await makeInstalled({ 'package.json': '{ "name": "clinic", "version": "1.0.0", "type": "module" }\n' });
+  await expectPage('docs/start-here.md', { cwd, env: { ...packageEnv('clinic', '1.0.0'), DATABASE_URL: database.url } });
+});
 
 const knexProject = {
   'package.json': '{ "name": "shop", "version": "1.4.0", "type": "module" }\n',
@@ -78,7 +84,7 @@ async function expectPage(name: string, place: Parameters<typeof replayPage>[1])
   else expect(withoutWidths(now)).toBe(withoutWidths(before));
 }
 
-// A column is as wide as its longest number of milliseconds.
+// A column is as wide as its longest number of milliseconds, and a name is cut off where that leaves it no room.
 function withoutWidths(page: string): string {
-  return page.replace(/ {2,}\d* */g, '  ');
+  return page.replace(/\w+\.{3}(?= )/g, '...').replace(/ {2,}\d* */g, '  ');
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
 import pg from 'pg';
@@ -6,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { addRoutes } from '../examples/express/app.js';
 import { createProbe } from '../src/probe.js';
 import { root } from './support/majors.js';
+import { readPage } from './support/markdown.js';
 import { startScript, type Script } from './support/process.js';
 import { createDatabase } from './support/servers.js';
 
@@ -175,6 +177,23 @@ it('examples/library-consumer: two services boot at once, and the migrations of 
     { name: '20260105090000_log.js' },
     { name: '20260301090000_details.js' },
   ]);
+});
+
+describe('examples/rolling-deploy', () => {
+  const { snippets } = readPage('docs/rolling-deploys.md');
+
+  it('runs four releases, each beside the one before it, and tells what docs/rolling-deploys.md says', async () => {
+    const env = { DATABASE_URL: (await createDatabase()).url };
+    const { code, stdout, stderr } = await startScript(path.join(root, 'examples/rolling-deploy/run.js'), { env }).ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(snippets.find(({ language }) => language === 'text')?.text).toBe(stdout);
+  });
+
+  it('has the migrations that the page shows', async () => {
+    const shown = snippets.filter(({ label }) => label !== '');
+    expect(shown.length).toBeGreaterThan(3);
+    for (const { label, text } of shown) expect(text).toBe(await readFile(path.join(root, 'examples/rolling-deploy', label), 'utf8'));
+  });
 });
 
 describe('npm run demo', () => {

@@ -1,19 +1,15 @@
-import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
-import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { lintAnnotations } from '../../src/cli/lint-github.js';
 import { renderSarif } from '../../src/cli/lint-sarif.js';
 import { lintText } from '../../src/cli/lint-text.js';
-import { createProgram, runCommandLine, type Terminal } from '../../src/cli/program.js';
+import { runCommandLine, type Terminal } from '../../src/cli/program.js';
 import type { LintedMigration, LintReport } from '../../src/commands/index.js';
 import { lintRuleTable } from '../../src/config/index.js';
 import type { Finding } from '../../src/finding.js';
 import { runCli } from '../support/cli.js';
 import { makeDirectory } from '../support/directories.js';
-import { root } from '../support/majors.js';
-import { readPage } from '../support/markdown.js';
 
 const project = {
   'package.json': '{ "type": "module" }',
@@ -239,46 +235,5 @@ describe('the text', () => {
     expect(linesOf({ breaking: ['drops table orders'], safe: [{ rule: 'drop-table', reason: 'r' }] })).toContain(
       '  older releases can run on it, as its config says, although it drops table orders',
     );
-  });
-});
-
-describe('the workflow of docs/lint.md', () => {
-  const [workflow] = readPage('docs/lint.md').snippets.filter(({ language }) => language === 'yaml');
-  const lines = (workflow?.text ?? '').split('\n').filter((line) => line !== '');
-
-  test('is a list of steps in jobs, of actions with a version, and of command lines that the parser takes', async () => {
-    expect(lines.filter((line) => /^\S/.test(line)).map((line) => line.replace(/:.*/, ''))).toEqual(['name', 'on', 'permissions', 'jobs']);
-    expect(lines.every((line) => /^(?: {2})*(?:- )?(?:[\w-]+:(?: .+)?|(?:git|xargs) .+)$/.test(line))).toBe(true);
-    for (const [, action = ''] of lines.join('\n').matchAll(/uses: (.*)/g)) expect(action).toMatch(/^[\w-]+\/[\w/-]+@v\d+$/);
-    const commands = [...lines.join('\n').matchAll(/npx ensure-migrated (.*)/g)].map(([, words = '']) => words.replace(/ > .*/, ''));
-    const taken: string[] = [];
-    const stream = { write: (text: string) => expect.fail(text) } as unknown as NodeJS.WriteStream;
-    const program = createProgram({ stdout: stream, stderr: stream }, async ({ name }) => await Promise.resolve(void taken.push(name)));
-    for (const words of commands) await program.parseAsync(words.split(' '), { from: 'user' });
-    expect(taken).toEqual(['lint', 'upgrade', 'lint']);
-  });
-
-  test('judges what a branch has changed, and nothing where that is nothing', async () => {
-    const first = lines.findIndex((line) => line.includes('git diff'));
-    const script = lines
-      .slice(first, first + 2)
-      .join('\n')
-      .replace('npx ensure-migrated', `node ${path.join(root, 'dist/cli/main.js')}`);
-    const cwd = await makeDirectory({ 'package.json': '{ "type": "module" }', 'migrations/01_orders.sql': 'create index on orders (id);' });
-    const bash = async (command: string) => {
-      const env = { PATH: process.env['PATH'], HOME: cwd };
-      return await promisify(execFile)('bash', ['-o', 'pipefail', '-ec', command.replace('origin/${{ github.base_ref }}', 'main')], {
-        cwd,
-        env,
-      });
-    };
-    const commit = 'git add -A && git -c user.name=ada -c user.email=a@b.c commit -qm change';
-    await bash(`git init -qb main && ${commit} && git switch -qc branch`);
-    expect(await bash(script)).toMatchObject({ stdout: '' });
-    await bash(`echo 'create index on orders (note);' > migrations/02_note.sql && ${commit}`);
-    await expect(bash(script)).rejects.toMatchObject({
-      code: 123,
-      stdout: expect.stringMatching(/^::error file=migrations\/02_note\.sql,line=1,/m) as string,
-    });
   });
 });

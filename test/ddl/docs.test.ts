@@ -13,10 +13,9 @@ const tables = `export const up = async (knex) => await knex.raw(\`create table 
 export const down = async (knex) => await knex.raw('drop table orders, customers');`;
 
 const examples = readPage('docs/safe-steps.md').snippets.filter(({ label }) => label.endsWith('.js'));
-const contract = '20260501090000_orders_contract_total.js';
 
-async function makeScene(without: string | undefined): Promise<{ database: TestDatabase; directory: string }> {
-  const files = examples.filter(({ label }) => label !== without).map(({ label, text }) => [label, text] as const);
+async function makeScene(): Promise<{ database: TestDatabase; directory: string }> {
+  const files = examples.map(({ label, text }) => [label, text] as const);
   const directory = await makeInstalled({
     'package.json': '{ "type": "module" }',
     '20260101_orders.js': tables,
@@ -25,8 +24,8 @@ async function makeScene(without: string | undefined): Promise<{ database: TestD
   return { database: await createDatabase(), directory };
 }
 
-test('the examples of docs/safe-steps.md run, in order, and leave what they say', async () => {
-  const { database, directory } = await makeScene(undefined);
+test('the examples of docs/safe-steps.md run, in order, leave what they say, and lead back', async () => {
+  const { database, directory } = await makeScene();
   await boot(database, directory);
   const { indexes, constraints, columns } = await shapeOf(database, 'orders');
   expect(indexes).toMatchObject([
@@ -34,23 +33,12 @@ test('the examples of docs/safe-steps.md run, in order, and leave what they say'
     { name: 'orders_open_email_idx', valid: true },
   ]);
   expect(constraints).toMatchObject([
-    { name: 'orders_amount_check', valid: true },
     { name: 'orders_customer_id_fkey', valid: true },
+    { name: 'orders_total_check', valid: true },
   ]);
   expect(columns.filter(({ required }) => required).map(({ name }) => name as string)).toEqual(['id', 'email', 'token']);
-  expect(await database.query('select sum(amount)::int from orders')).toEqual([{ sum: 15 }]);
-});
-
-test('between expanding and contracting a column has both names, and the ways down lead back', async () => {
-  const { database, directory } = await makeScene(contract);
-  await boot(database, directory);
-  await database.query(`insert into orders (email, total) values ('old@example.org', 7); insert into orders (email, amount) values ('new@example.org', 8);
-    update orders set total = 70 where email = 'old@example.org'; update orders set amount = 80 where email = 'new@example.org'`);
-  expect(await database.query('select distinct total::int, amount::int from orders where total > 5 order by 1')).toEqual([
-    { total: 70, amount: 70 },
-    { total: 80, amount: 80 },
-  ]);
   await downgrade({ connection: database.url, migrations: directory, logger: false }, { target: { to: '20260101_orders.js' }, yes: true });
-  const { indexes, constraints, columns } = await shapeOf(database, 'orders');
-  expect([indexes, constraints, columns.filter(({ required }) => required).map(({ name }) => name as string)]).toEqual([[], [], ['id']]);
+  const before = await shapeOf(database, 'orders');
+  const required = before.columns.filter((column) => column['required']).map(({ name }) => name as string);
+  expect([before.indexes, before.constraints, required]).toEqual([[], [], ['id']]);
 });

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, readFile, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -25,7 +26,8 @@ export async function replayPage(name: string, place: TranscriptPlace): Promise<
   const before = await readFile(path.join(root, name), 'utf8');
   const names = new Stamps();
   const bin = await makeBin();
-  await symlink(path.join(root, 'node_modules'), path.join(place.cwd, 'node_modules'));
+  if (!existsSync(path.join(place.cwd, 'node_modules')))
+    await symlink(path.join(root, 'node_modules'), path.join(place.cwd, 'node_modules'));
   let now = before;
   for (const [block, body = ''] of before.matchAll(/^```console\n([^]*?)^```$/gm)) {
     const told: string[] = [];
@@ -54,7 +56,8 @@ function commandOf(typed: string): string {
 
 async function makeBin(): Promise<string> {
   const tools = { 'ensure-migrated': 'dist/cli/main.js', knex: 'node_modules/knex/bin/cli.js' };
-  const directory = await makeDirectory();
+  const directory = await makeDirectory({ npx: '#!/bin/sh\nexec "$@"\n' });
+  await chmod(path.join(directory, 'npx'), 0o755);
   for (const [name, file] of Object.entries(tools)) {
     await writeFile(path.join(directory, name), `#!/bin/sh\nexec "${process.execPath}" "${path.join(root, file)}" "$@"\n`);
     await chmod(path.join(directory, name), 0o755);
@@ -79,7 +82,7 @@ class Stamps {
   settle(text: string): string {
     return text
       .replace(/(?<!\d)20\d{12}(?!\d)/g, (stamp) => this.settled(stamp))
-      .replace(/\b20\d\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d/g, '2026-01-05 09:30:00')
+      .replace(/\b20\d\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+Z)?/g, '2026-01-05 09:30:00')
       .replace(/\b\d+( ms\b)/g, '12$1')
       .replace(/(?<=09:30:00 +)\d+(?= +\d)/g, (ms) => '12'.padStart(ms.length).slice(0, ms.length)) // the column of milliseconds
       .replace(new RegExp(`\\b${os.hostname().replace(/\W/g, '\\$&')}\\b`, 'g'), 'web-1')

@@ -1,0 +1,1 @@
+export * from '../release-3/code.js';
