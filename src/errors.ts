@@ -20,6 +20,11 @@ export const errorTable = {
   EM_MIGRATION_INVALID: { exit: 78, remedy: 'Correct the migrations named in the findings.' },
   EM_TYPESCRIPT_UNSUPPORTED: { exit: 78, remedy: 'Run on Node 22.18 or later, or install tsx beside ensure-migrated.' },
   EM_OUT_OF_SYNC: { exit: 78, remedy: 'Follow the remedy of each finding.' },
+  EM_HISTORY_INVALID: {
+    exit: 78,
+    remedy:
+      'Bring the table back to the shape that knex and ensure-migrated give it (docs/errors.md), or give `migrations.tableName`. Nothing was changed.',
+  },
   EM_WAIT_TIMEOUT: { exit: 75, remedy: 'Look at the process that migrates (mode apply): it has not brought the database to head.' },
   EM_LOCK_TIMEOUT: { exit: 75, remedy: 'Look at the session that holds the lock; end it with pg_terminate_backend if it is stuck.' },
   EM_KNEX_LOCKED: { exit: 78, remedy: 'Wait for the other knex run, or, when none is alive, run `ensure-migrated repair lock`.' },

@@ -1,5 +1,5 @@
 import type { OnFailure } from './config/index.js';
-import { MigrationError, type Member } from './errors.js';
+import { isMigrationError, MigrationError, type Member } from './errors.js';
 import type { Finding } from './finding.js';
 import type { Outcome } from './outcome.js';
 
@@ -20,15 +20,15 @@ export interface Fleet {
 
 /**
  * Runs all of them, at most `concurrency` at once, begun in their order. Those at work when another one fails are never stopped for it. Throws
- * EM_NOT_ALL_MIGRATED, with what each came to in `members`, unless all of them are at head; the reason of `stop` when told to stop.
+ * EM_NOT_ALL_MIGRATED, with what each came to in `members`, unless all of them are at head; when told to stop the reason of `stop`, an EM_ABORTED with the same.
  */
 export async function runFleet(fleet: Fleet): Promise<readonly Member[]> {
   const members = new Map<string, Member>();
   const first = fleet.names.slice(0, fleet.canary);
   await runSome(fleet, first, members);
   if ([...members.values()].every(({ status }) => status !== 'failed')) await runSome(fleet, fleet.names.slice(first.length), members);
-  fleet.stop.throwIfAborted();
   const all = Object.freeze(fleet.names.map((name): Member => members.get(name) ?? Object.freeze({ name, status: 'not-begun' })));
+  if (fleet.stop.aborted) throw stoppedBy(fleet.stop.reason, all);
   if (all.some(({ outcome }) => outcome === undefined)) throw notAllMigrated(fleet, all);
   return all;
 }
@@ -72,6 +72,13 @@ async function runOne(name: string, run: Fleet['run']): Promise<Member> {
   } catch (error) {
     return Object.freeze({ name, status: 'failed', error: error as MigrationError });
   }
+}
+
+// One of its own: those that were at work have the reason itself as their error.
+function stoppedBy(reason: unknown, members: readonly Member[]): unknown {
+  if (!isMigrationError(reason, 'EM_ABORTED')) return reason;
+  const [what = ''] = reason.message.split('\n');
+  return new MigrationError(reason.code, what, { cause: reason.cause, members });
 }
 
 function notAllMigrated({ kind, names }: Fleet, members: readonly Member[]): MigrationError {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Call } from './call.js';
 import { MigrationError } from './errors.js';
 import { readHistory, renderTryLock, type History, type LockKey, type Tables } from './history/index.js';
-import { renderSettings, type Session } from './session/index.js';
+import type { Session } from './session/index.js';
 import { excerptOf, literal } from './sql.js';
 
 /** 'emig' as an integer: the first key of our advisory locks, so that an operator finds them all in pg_locks. */
@@ -90,8 +90,10 @@ async function tryLock({ session, tables, key, scope }: LockRequest): Promise<Hi
   if (history.locked && session.wire.status === 'T') return history;
   await session.send('rollback');
   if (!history.locked) return history;
-  const path = session.userSettings.length > 0 ? renderSettings(session.userSettings, 'local') : ''; // went with the transaction
-  const again = await session.send(`begin isolation level read committed; ${path} select ${renderTryLock({ key, scope })} as locked`);
+  // What was set went with the transaction.
+  const again = await session.send(
+    `begin isolation level read committed; ${session.renderOwn()} select ${renderTryLock({ key, scope })} as locked`,
+  );
   const locked = (again.results.at(-1)?.rows[0] as { locked: boolean } | undefined)?.locked === true;
   if (!locked) await session.send('rollback');
   return { ...history, locked };

@@ -74,10 +74,22 @@ function choose(kind: keyof Where, sites: readonly Site[], { [kind]: pattern }: 
   });
 }
 
-function matcherOf(pattern: string): (name: string) => boolean {
-  const parts = pattern.split('*').map((part) => part.replaceAll(/[\\^$.|?+()[\]{}]/g, '\\$&'));
-  const expression = new RegExp(`^${parts.join('.*')}$`, 's');
-  return (name) => expression.test(name);
+/** Whether a name is of a pattern in which `*` stands for any letters. Takes time in proportion to the name for each `*`: an expression would try every way to split it. */
+export function matcherOf(pattern: string): (name: string) => boolean {
+  const parts = pattern.split('*');
+  const [first = '', last = ''] = [parts[0], parts.at(-1)];
+  if (parts.length === 1) return (name) => name === pattern;
+  return (name) => {
+    if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false;
+    const end = name.length - last.length;
+    let at = first.length;
+    for (const part of parts.slice(1, -1)) {
+      const found = name.indexOf(part, at); // the earliest one leaves most for the others
+      if (found < 0 || found + part.length > end) return false;
+      at = found + part.length;
+    }
+    return true;
+  };
 }
 
 const atMost = 20;

@@ -2,6 +2,7 @@ import type { Call } from './call.js';
 import { findingsError, messageOf, MigrationError, withLine, withOutcome } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
 import {
+  asBlocked,
   claimHistory,
   LockGivenUp,
   readHistory,
@@ -66,7 +67,7 @@ async function takeTheLock<T>(opened: Opened, { needless, whenHeld, work, onFail
       return result as T;
     } catch (error) {
       if (error instanceof LockGivenUp) continue;
-      const told = asMigrationError(call, error);
+      const told = asMigrationError(call, await asBlocked(place, error));
       await locked.releaseFailed(told, onFailure);
       throw withOutcome(locked.backup === undefined ? told : withLine(told, `backup: ${locked.backup}`), locked.failedOutcome());
     }
@@ -195,11 +196,10 @@ export class Locked {
     const { call, session, tables, key, scope, claimed } = this;
     await call.report.phase('release', async () => {
       const inTransaction = session.wire.status === 'T';
-      const unclaim =
-        claimed && end
-          ? [inTransaction ? '' : 'begin;', renderUnclaim(tables, claimed.owner, { ...claimed.owner, ...end }), 'commit;']
-          : [inTransaction ? 'rollback;' : ''];
-      await session.send([...unclaim, renderRelease(key, scope)].join('\n'));
+      const begin = `${inTransaction ? '' : 'begin;'} ${session.renderOwn()}`;
+      const unclaim = (ended: OwnerEnd, { owner }: Claimed) => `${begin} ${renderUnclaim(tables, owner, { ...owner, ...ended })} commit;`;
+      const first = claimed && end ? unclaim(end, claimed) : inTransaction ? 'rollback;' : '';
+      await session.send(`${first}\n${renderRelease(key, scope)}`);
     });
     this.released = true;
   }

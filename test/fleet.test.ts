@@ -63,7 +63,7 @@ describe('a fleet', () => {
     expect([ill.begun, ill.statuses.slice(0, 2)]).toEqual([['a'], ['failed', 'not-begun']]);
   });
 
-  test('that is told to stop begins no more, and ends with the reason', async () => {
+  test('that is told to stop begins no more, and ends with the reason and with what each came to', async () => {
     const stop = new AbortController();
     const reason = new MigrationError('EM_ABORTED', 'stopped by SIGTERM');
     const begun: string[] = [];
@@ -73,7 +73,9 @@ describe('a fleet', () => {
       return Promise.resolve(inSync);
     };
     const all: Fleet = { kind: 'tenant', names, run: one, concurrency: 1, canary: 0, onFailure: 'continue', stop: stop.signal };
-    await expect(runFleet(all)).rejects.toBe(reason);
+    const error = await runFleet(all).catch((thrown: unknown) => thrown as MigrationError);
+    expect(error).toMatchObject({ code: 'EM_ABORTED', exitCode: 143, message: reason.message });
+    expect((error as MigrationError).members.map(({ status }) => status).join()).toBe(`in-sync,in-sync${',not-begun'.repeat(4)}`);
     expect(begun).toEqual(['a', 'b']);
   });
 

@@ -1,5 +1,5 @@
 import { MigrationError, sqlStateOf } from '../errors.js';
-import { excerptOf } from '../sql.js';
+import { describeSessions } from '../session/index.js';
 import type { Applying, Blockers, Run } from './applying.js';
 
 const backoffMs = { least: 100, most: 2_000 };
@@ -38,35 +38,7 @@ export async function blockedForGood(applying: Applying, what: string, blockers:
   return new MigrationError('EM_BLOCKED', `${what}; blocked by ${await describeBlockers(applying, blockers)}`);
 }
 
-interface Blocker {
-  readonly pid: number;
-  readonly user: string | null;
-  readonly application: string | null;
-  readonly host: string | null;
-  readonly state: string | null;
-  readonly seconds: number | null;
-  readonly statement: string | null;
-}
-
 async function describeBlockers(applying: Applying, { pids, detail }: Blockers): Promise<string> {
-  if (detail === undefined) return await describeSessions(applying, pids);
-  return `a deadlock with ${await describeSessions(applying, pids)}; the server said: ${detail}`;
-}
-
-async function describeSessions({ session }: Applying, pids: readonly number[]): Promise<string> {
-  if (pids.length === 0) return 'sessions that could not be named (no connection was left to watch from)';
-  const rows = await session.query<Blocker>(
-    `select pid, usename as user, application_name as application, pg_catalog.host(client_addr) as host, state, query as statement,
-            round(extract(epoch from pg_catalog.clock_timestamp() - xact_start))::int as seconds
-     from pg_catalog.pg_stat_activity where pid = any ($1) and pid <> pg_catalog.pg_backend_pid()`,
-    [pids],
-  );
-  return rows.length > 0 ? rows.map(describe).join(', ') : `pid ${pids.join(', ')}, gone by now`;
-}
-
-function describe({ pid, user, application, host, state, seconds, statement }: Blocker): string {
-  const who = [user, application].filter(Boolean).join(', ');
-  if (state === null) return `pid ${pid} (${who}; what it does is hidden from this role: grant pg_read_all_stats to see it)`;
-  const last = statement ? excerptOf(statement) : '?';
-  return `pid ${pid} (${who}, ${host ?? 'local'}; ${state}, in its transaction for ${seconds ?? '?'} s; last ran: ${last})`;
+  if (detail === undefined) return await describeSessions(applying.session, pids);
+  return `a deadlock with ${await describeSessions(applying.session, pids)}; the server said: ${detail}`;
 }

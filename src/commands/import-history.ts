@@ -32,6 +32,7 @@ export async function importHistory(options: Options, { from, table, names = {} 
       remedy:
         'Name the tool that has migrated this database; of any other one, `baseline --at` takes the database as it is. Nothing was changed.',
     });
+  refuseNonsense(table, names);
   return await runOnHistory({ ...options, mode: 'apply', baseline: undefined }, async (call) => {
     await using opened = await openDatabase(call);
     const theirs = await readForeignHistory(opened.session, opened.migrations, { tool: from, table, names });
@@ -47,10 +48,23 @@ export async function importHistory(options: Options, { from, table, names = {} 
   });
 }
 
+// As a caller without types, or a file of JSON, may have them.
+function refuseNonsense(table: unknown, names: unknown): void {
+  const isName = (value: unknown) => typeof value === 'string' && value !== '' && !value.includes('\0');
+  const isMap = typeof names === 'object' && names !== null && !Array.isArray(names) && Object.values(names).every(isName);
+  const wrong = [
+    ...(table === undefined || isName(table) ? [] : ['`table` is the name of a table, or schema.table']),
+    ...(isMap ? [] : ['`names` gives, of names that it has on record, those of our migrations']),
+  ];
+  if (wrong.length > 0) throw new MigrationError('EM_CONFIG_INVALID', wrong.join('; '));
+}
+
+const relations: ReadonlySet<string> = new Set(['table', 'partitioned table', 'foreign table', 'view', 'materialized view']);
+
 // The other tool's own table, and a schema that it may have made for it.
 function learnBeside(own: ForeignHistory['own']): Learn {
   const isOwn = ({ action, kind, identity }: Change) =>
-    action === 'added' && ((kind === 'table' && identity === own?.table) || (kind === 'schema' && identity === own?.schema));
+    action === 'added' && ((relations.has(kind) && own?.tables.includes(identity)) || (kind === 'schema' && identity === own?.schema));
   return async (opened, stamping) => {
     const { comparedCount, missesIn } = await learnWhole(opened, stamping);
     return { comparedCount, missesIn: (live) => missesIn(live).filter((change) => !isOwn(change)) };

@@ -7,6 +7,7 @@ import type { Owner } from './journal.js';
 import { renderOwner } from './journal-rows.js';
 import type { Facts } from './read.js';
 import { renderCreateTables, type Tables } from './tables.js';
+import { asUnreadable } from './unreadable.js';
 
 export interface ClaimRequest {
   readonly call: Call;
@@ -41,9 +42,17 @@ const missing = /^(42P01|3F000)$/;
  * started meanwhile refuses cleanly. Makes the tables where they are missing, repairs a lock table with no or several rows, reclaims a
  * row whose owner is a dead run of ours (we hold the advisory lock, so it is dead). A row that somebody else has set is knex at work,
  * or dead: waits `timeouts.lockMs`, then throws EM_KNEX_LOCKED. Behind a pooler the wait costs the transaction, and our own lock with it:
- * throws {@link LockGivenUp} once something has moved.
+ * throws {@link LockGivenUp} once something has moved. Throws EM_HISTORY_INVALID for tables that are not as these, before anything of it is committed.
  */
 export async function claimHistory(request: ClaimRequest): Promise<Claim> {
+  try {
+    return await claim(request);
+  } catch (error) {
+    throw await asUnreadable(request, error);
+  }
+}
+
+async function claim(request: ClaimRequest): Promise<Claim> {
   const { call, session, scope } = request;
   const started = performance.now();
   for (;;) {
@@ -140,7 +149,7 @@ async function openClaim(request: ClaimRequest): Promise<Seen | 'busy'> {
 async function createTables({ session, tables, call, scope }: ClaimRequest): Promise<void> {
   for (;;) {
     try {
-      await session.send(renderCreateTables(tables));
+      await session.send(`${session.renderOwn()}\n${renderCreateTables(tables)}`);
       return;
     } catch (error) {
       if (scope === 'xact' || !racing.test(sqlStateOf(error) ?? '')) throw error;

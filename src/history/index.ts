@@ -34,4 +34,5 @@ export {
   renderStamp,
   renderStatement,
 } from './journal-rows.js';
+export { asBlocked } from './unreadable.js';
 export { claimHistory, isOther, LockGivenUp, renderClaimed, renderUnclaim, type Claim } from './claim.js';

@@ -1,5 +1,7 @@
 import type { Session } from '../session/index.js';
+import { literal } from '../sql.js';
 import type { Tables } from './tables.js';
+import { asUnreadable } from './unreadable.js';
 
 /** What an attempt came to. `started` and `unfinished` are of migrations outside a transaction, and need to be settled. */
 export type AttemptStatus = 'started' | 'done' | 'undone' | 'unfinished' | 'failed';
@@ -84,7 +86,8 @@ export interface SentStatement extends StatementEntry {
 
 /** The last word on each migration. Failed attempts inside a transaction left nothing behind, so they do not count. */
 export async function readJournal(session: Session, tables: Tables): Promise<JournalEntry[]> {
-  return await session.query<JournalEntry>(
+  return await ask<JournalEntry>(
+    { session, tables },
     `select distinct on (migration) migration, kind, run, at, detail from ${tables.journal}
      where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status' <> 'failed'
      order by migration, id desc`,
@@ -129,7 +132,8 @@ export async function readApplied(session: Session, tables: Tables, journal: 'kn
       ? `select distinct on (migration) migration, pg_catalog.jsonb_build_object('kind', kind, 'run', run, 'detail', detail) as entry
          from ${tables.journal} where kind in ('attempt', 'stamp', 'repair') and detail ->> 'status' <> 'failed' order by migration, id desc`
       : 'select null::text as migration, null::jsonb as entry';
-  return await session.query<AppliedRow>(
+  return await ask<AppliedRow>(
+    { session, tables },
     `select h.name, h.batch, h.migration_time as at, j.entry from ${tables.history} h left join (${latest}) j on j.migration = h.name
      order by h.id`,
   );
@@ -137,12 +141,22 @@ export async function readApplied(session: Session, tables: Tables, journal: 'kn
 
 /** What a migration has sent since it was last settled, in order; a run that resumed it, and died too, has not sent all of it again. */
 export async function readStatements(session: Session, tables: Tables, migration: string): Promise<SentStatement[]> {
-  const rows = await session.query<{ run: string; detail: StatementEntry }>(
-    `select run, detail from ${tables.journal} where kind = 'statement' and migration = $1 and id > coalesce((
-       select max(id) from ${tables.journal} where migration = $1
+  const name = literal(migration);
+  const rows = await ask<{ run: string; detail: StatementEntry }>(
+    { session, tables },
+    `select run, detail from ${tables.journal} where kind = 'statement' and migration = ${name} and id > coalesce((
+       select max(id) from ${tables.journal} where migration = ${name}
        and (kind in ('stamp', 'repair') or (kind = 'attempt' and detail ->> 'status' in ('done', 'undone')))), 0)
      order by id`,
-    [migration],
   );
   return rows.map(({ run, detail }) => ({ ...detail, run }));
+}
+
+// Waits for a table that somebody has locked no longer than readHistory() does, and throws as that does.
+async function ask<Row>(reading: { readonly session: Session; readonly tables: Tables }, text: string): Promise<Row[]> {
+  try {
+    return await reading.session.query<Row>(`${reading.session.renderOwn()} ${text}`);
+  } catch (error) {
+    throw await asUnreadable(reading, error);
+  }
 }

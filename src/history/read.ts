@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { renderCatalogSum } from '../catalog-sum.js';
 import { sqlStateOf } from '../errors.js';
-import { renderSettings, type Session } from '../session/index.js';
+import type { Session } from '../session/index.js';
 import { literal } from '../sql.js';
 import type { Owner } from './journal.js';
 import { ownTables, type Tables } from './tables.js';
+import { asUnreadable } from './unreadable.js';
 
 /** What every boot needs to know of the server. */
 export interface Facts {
@@ -58,24 +59,24 @@ const denied = '42501';
 
 /**
  * Reads everything that an up-to-date boot needs in one message: one round trip, no lock on anything but what a SELECT takes, no write.
- * The rows are taken as they arrive: what came before a missing table is kept.
+ * The rows are taken as they arrive: what came before a missing table is kept. Waits `timeouts.lockMs` for a table that somebody has locked, then throws
+ * EM_BLOCKED with who that is; throws EM_HISTORY_INVALID for tables that are not as knex and ours are.
  */
 export async function readHistory(session: Session, tables: Tables, { tryLock, catalogs }: Asked = {}): Promise<History> {
-  const path = session.userSettings.length > 0 ? [renderSettings(session.userSettings, 'local')] : [];
   const { rows, error } = await session.collect(
     [
-      ...path,
+      session.renderOwn(),
       `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role'), pg_catalog.to_regclass(${literal(tables.backfills)}) is not null;`,
       `select pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') from ${tables.history};`,
       `select (select detail from ${tables.journal} where kind = 'owner');`,
       ...(catalogs === undefined ? [] : [renderCompared(tables)]),
     ].join('\n'),
   );
-  const [first, names, owner, compared] = rows.slice(path.length).map((set) => set[0]);
+  const [first, names, owner, compared] = rows.slice(1).map((set) => set[0]);
   const state = sqlStateOf(error);
   const known = state !== undefined && (undefinedTable.test(state) || state === denied);
   // Without the right to read the history nothing can be said; without the journal all but edits can. After the owner row only the catalogs were left to read.
-  if (error && !owner && (!known || !first || (state === denied && !names))) throw session.lostOr(error);
+  if (error && !owner && (!known || !first || (state === denied && !names))) throw await asUnreadable({ session, tables }, error);
   const applied = names === undefined ? undefined : splitNames(names[0] as string | null);
   return {
     facts: factsOf(first ?? []),

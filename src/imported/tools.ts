@@ -71,19 +71,26 @@ export function keepsNewest(tool: ForeignToolName): boolean {
   return tools[tool].keeps === 'newest';
 }
 
-/** Its schema and itself, as the server writes names; undefined where there is no such table, or this role may not know. */
+/** Its schema and itself, with its partitions or with what it reads as a view, as the server writes names; undefined where there is no such table, or this role may not know. */
 export async function readIdentity(session: Session, { schema, name }: ForeignTable): Promise<Identity | undefined> {
   const rows = await session.query<Identity>(
-    `select pg_catalog.quote_ident(n.nspname) as schema, pg_catalog.format('%I.%I', n.nspname, c.relname) as table
-     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = pg_catalog.to_regclass($1)`,
+    `with recursive part (whole, oid) as (
+       select inhparent, inhrelid from pg_catalog.pg_inherits
+       union select r.ev_class, d.refobjid from pg_catalog.pg_rewrite r join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass
+             and d.objid = r.oid and d.refclassid = 'pg_catalog.pg_class'::regclass
+     ), own (oid) as (select pg_catalog.to_regclass($1)::oid union select part.oid from own join part on part.whole = own.oid)
+     select (select pg_catalog.quote_ident(n.nspname) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+             where c.oid = pg_catalog.to_regclass($1)) as schema,
+            array(select pg_catalog.format('%I.%I', n.nspname, c.relname) from own join pg_catalog.pg_class c using (oid)
+                  join pg_catalog.pg_namespace n on n.oid = c.relnamespace) as tables`,
     [qualified(schema, name)],
   );
-  return rows[0];
+  return rows.find((row) => row.schema !== null);
 }
 
 export interface Identity {
   readonly schema: string;
-  readonly table: string;
+  readonly tables: readonly string[];
 }
 
 /** Reads the history of another tool, which is never written. Throws EM_IMPORT_REFUSED where there is none, or where this role may not read it. */

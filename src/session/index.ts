@@ -18,6 +18,7 @@ export { afterSilence } from './lease.js';
 export { guarded, type GuardedQuery } from './guarded.js';
 export { atDatabase, readLogin, type Login } from './login.js';
 export { renderSettings, type Setting } from './settings.js';
+export { describeSessions } from './blockers.js';
 export { brokenBy, TransactionBroken } from './broken.js';
 export { bindKnex, contextOf, type StepContext } from './bound-knex.js';
 export type { Follower, Sending } from './follower.js';
@@ -60,6 +61,20 @@ export class Session implements AsyncDisposable {
     void this.cancel();
     const giveUp = () => [this.wire, ...this.seconds].forEach((wire) => wire.destroy(new Error('told to stop')));
     setTimeout(giveUp, stopLimitMs.session).unref();
+  }
+
+  /** How long a statement of our own may wait for a table that somebody has locked. */
+  get lockPatienceMs(): number {
+    return Math.max(1, Math.round(Math.min(this.call.config.timeouts.lockMs, this.call.patienceMs)));
+  }
+
+  /**
+   * For statements of our own that follow in the message, and until its transaction ends: nothing of it stays on a session, which may be a pooler's. None of them
+   * waits for ever for a table, and no limit that the role has for an application ends them. One statement.
+   */
+  renderOwn(): string {
+    const limits = [['lock_timeout', String(this.lockPatienceMs)] as const, ['statement_timeout', '0'] as const];
+    return renderSettings([...this.userSettings, ...limits], 'local');
   }
 
   /** Sends one statement and gives its rows. Throws what the server said, or EM_LOST_SESSION. */

@@ -1,7 +1,7 @@
 import type { Call } from '../call.js';
 import { sqlStateOf } from '../errors.js';
 import { tablesOf, type JournalEntry, type Owner } from '../history/index.js';
-import type { Session } from '../session/index.js';
+import { renderSettings, type Session } from '../session/index.js';
 import type { Migration } from '../source/index.js';
 import { compare, type State } from '../state.js';
 import { foundOf, renderJournalQuery, renderNamesQuery, tablesQuery, type Found, type JournalRow, type NamesRow } from './survey-sql.js';
@@ -92,7 +92,7 @@ export class Surveyor {
   ): Promise<Map<Found, Row>> {
     if (tenants.length === 0) return new Map();
     try {
-      const rows = await this.request.session.query<Row>(render(tenants));
+      const rows = await this.request.session.query<Row>(`${patience} ${render(tenants)}`);
       for (const row of rows) this.judge.learn(row);
       return new Map(rows.map((row) => [tenants[row.at] as Found, row]));
     } catch (error) {
@@ -104,10 +104,13 @@ export class Surveyor {
   }
 }
 
-// A table or a schema that has gone meanwhile, a right on it, tables that are not as ours are, or are broken; and too many locks at once, which one alone is not.
+// For this message alone: behind a pooler the session is not ours. A tenant whose tables somebody has locked holds up the others no longer than it takes to find it.
+const patience = renderSettings([['lock_timeout', '500']], 'local');
+
+// A table or a schema that has gone meanwhile, a right on it, tables that are not as ours are, are broken or locked; and too many locks at once, which one alone is not.
 function isOfOne(error: unknown, tenants: readonly unknown[]): boolean {
   const state = sqlStateOf(error) ?? '';
-  return /^(22|3F|42|XX)/.test(state) || (state === '53200' && tenants.length > 1);
+  return /^(21|22|3F|42|55P03|XX)/.test(state) || (state === '53200' && tenants.length > 1);
 }
 
 function partsOf<T>(all: readonly T[], size: number): (readonly T[])[] {

@@ -41,6 +41,30 @@ async function failureOf({ options }: Place, asked: ImportHistoryOptions): Promi
 
 const prisma = { '1_users.sql': users, '2_notes.sql': notes };
 
+describe('a table of the other tool that is', () => {
+  const own = { '1_users.sql': users, '2_notes.sql': notes };
+  const rows = `insert into rows values (1, '1_users', now()), (2, '2_notes', now());`;
+  test.each([
+    ['a view', `create table rows (id int, name text, run_on timestamp); ${rows} create view pgmigrations as select * from rows;`],
+    [
+      'partitioned',
+      `create table pgmigrations (id int, name text, run_on timestamp) partition by range (id);
+       create table rows partition of pgmigrations for values from (0) to (10); ${rows}`,
+    ],
+  ])('%s is taken over like any other', async (_, theirs) => {
+    const place = await makePlace(theirs, own);
+    await expect(importHistory(place.options, { from: 'node-pg-migrate' })).resolves.toMatchObject({ matched: [{}, {}] });
+  });
+
+  test.each([{ table: 5 }, { table: '' }, { table: 'a\0b' }, { names: null }, { names: ['x'] }, { names: { a: 1 } }])(
+    'given as nonsense (%j) is refused',
+    async (nonsense) => {
+      const asked = importHistory({ connection: 'postgres://nobody@localhost:1/none' }, { from: 'prisma', ...nonsense } as never);
+      await expect(asked).rejects.toMatchObject({ code: 'EM_CONFIG_INVALID' });
+    },
+  );
+});
+
 describe('the history of', () => {
   test.each([
     [

@@ -1,0 +1,65 @@
+import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
+import { describeSessions, type Session } from '../session/index.js';
+import { ownTables, type Tables } from './tables.js';
+
+interface Reading {
+  readonly session: Session;
+  readonly tables: Tables;
+}
+
+// 21: several owner rows; 22, XX: contents that no run of ours has written; 42: another shape. 0A: no table at all.
+const otherShape = /^(0A|21|22|42|XX)/;
+const denied = '42501';
+const lockTimedOut = '55P03';
+
+/**
+ * What the server said of a statement about our own tables, as an error that tells what to do: EM_BLOCKED with whoever has locked them, EM_HISTORY_INVALID where they
+ * are not as knex and ensure-migrated make them; anything else as it is. Takes the transaction back where one has failed.
+ */
+export async function asUnreadable({ session, tables }: Reading, error: unknown): Promise<unknown> {
+  const thrown = session.lostOr(error);
+  const state = sqlStateOf(thrown) ?? '';
+  if (state === lockTimedOut) return await blockedBy({ session, tables }, thrown);
+  if (state === denied || !otherShape.test(state)) return thrown;
+  const what = `the tables of the history (${tables.history} and those beside it): ${messageOf(thrown)}`;
+  return new MigrationError('EM_HISTORY_INVALID', what, { cause: thrown });
+}
+
+/** The same for what may be about other tables too: only EM_BLOCKED is known of it. */
+export async function asBlocked(reading: Reading, error: unknown): Promise<unknown> {
+  return sqlStateOf(error) === lockTimedOut ? await blockedBy(reading, error) : error;
+}
+
+async function blockedBy({ session, tables }: Reading, cause: unknown): Promise<MigrationError> {
+  const waited = `waited ${session.lockPatienceMs} ms for a table of the history, ${tables.history} or one beside it`;
+  const by = await holdersOf({ session, tables }).catch(() => undefined); // the way there may be shut by the same session
+  const named = by === undefined ? 'sessions that could not be named' : by;
+  return new MigrationError('EM_BLOCKED', `${waited}; blocked by ${named}`, { cause });
+}
+
+interface Holders {
+  readonly pids: readonly number[];
+  readonly prepared: readonly string[];
+}
+
+// Who has it in the strongest mode, or waits for that: all that comes later waits behind that one, and so behind those who hold it up.
+async function holdersOf({ session, tables }: Reading): Promise<string> {
+  if (session.wire.status !== 'I') await session.send('rollback');
+  const [holders] = await session.query<Holders>(
+    `with strong as (
+       select l.pid, l.virtualtransaction from pg_catalog.pg_locks l
+       where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
+         and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+         and l.relation in (select pg_catalog.to_regclass(name) from pg_catalog.unnest($1::text[]) name)
+     )
+     select array(select pid from strong where pid is not null
+                  union select b from strong, pg_catalog.unnest(pg_catalog.pg_blocking_pids(pid)) b where pid is not null and b > 0) as pids,
+            array(select p.gid || ' of ' || p.owner from pg_catalog.pg_prepared_xacts p join pg_catalog.pg_locks t
+                  on t.locktype = 'transactionid' and t.transactionid = p.transaction and t.pid is null
+                  where t.virtualtransaction in (select virtualtransaction from strong where pid is null)) as prepared`,
+    [ownTables(tables)],
+  );
+  const { pids = [], prepared = [] } = holders ?? {};
+  const sessions = pids.length > 0 ? [await describeSessions(session, pids)] : [];
+  return [...sessions, ...prepared.map((name) => `the prepared transaction ${name}`)].join(', ') || 'a session that is gone by now';
+}
