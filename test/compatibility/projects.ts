@@ -37,7 +37,7 @@ export async function makeProjects(place: string, bundles: string): Promise<Proj
     { kind: 'ES modules', directory: await made('esm', files, []), main: 'main.js', ends },
     { kind: 'CommonJS', directory: await made('cjs', commonJs(files), []), main: 'main.js', ends },
     { kind: 'TypeScript, compiled', directory: compiled, main: 'dist/main.js', ends },
-    { kind: 'knex 3.0.0, pg 8.11.0', directory: await made('oldest/app', files, []), main: 'main.js', ends },
+    { kind: 'knex 3.0.1, pg 8.11.0', directory: await made('oldest/app', files, []), main: 'main.js', ends },
     { kind: 'pg 8.15.6', directory: await made('between/app', files, []), main: 'main.js', ends },
     { kind: 'esbuild, ES module', directory: await alone('esm', path.join(esm, 'dist')), main: 'main.mjs', ends },
     { kind: 'esbuild, CommonJS', directory: await alone('cjs', path.join(cjs, 'dist')), main: 'main.cjs', ends },
@@ -45,7 +45,7 @@ export async function makeProjects(place: string, bundles: string): Promise<Proj
     {
       kind: 'Next.js, standalone',
       directory: await alone('next', path.join(next, '.next/standalone')),
-      main: 'server.js',
+      main: 'next/server.js', // below the directory of the lockfile
       ends: 'when told to',
     },
   ];
