@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { resolveConfig, type LintSettings } from '../src/config/index.js';
 import { lintSteps, type LintRequest, type LintStep } from '../src/lint/index.js';
-import { parseSql } from '../src/source/index.js';
+import { tryParseSql } from '../src/source/index.js';
 import { openPlace } from './place.js';
 import { median } from './runner.js';
 
@@ -21,7 +21,7 @@ const query: LintRequest['query'] = async <Row>(text: string, values?: readonly 
   (await client.query(text, [...(values ?? [])])).rows as Row[];
 
 const ways: Readonly<Record<string, (statements: readonly string[]) => Promise<unknown>>> = {
-  'the parser alone': async (statements) => await Promise.all(statements.map(parseSql)),
+  'the parser alone': async (statements) => await Promise.all(statements.map(tryParseSql)),
   'one migration': async (statements) => await run([stepOf(0, statements)], 'together', query),
   'one each, together': async (statements) => await run(each(statements), 'together', query),
   'one each, apart': async (statements) => await run(each(statements), 'apart', query),

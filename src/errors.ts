@@ -19,6 +19,10 @@ export const errorTable = {
   EM_NO_MIGRATIONS: { exit: 78, remedy: 'Ship the migrations directory with the service, or correct the option `migrations`.' },
   EM_MIGRATION_INVALID: { exit: 78, remedy: 'Correct the migrations named in the findings.' },
   EM_TYPESCRIPT_UNSUPPORTED: { exit: 78, remedy: 'Run on Node 22.18 or later, or install tsx beside ensure-migrated.' },
+  EM_PARSER_MISSING: {
+    exit: 78,
+    remedy: 'Ship libpg-query.wasm where the bundle looks for it (docs/bundling.md), or install the package again.',
+  },
   EM_OUT_OF_SYNC: { exit: 78, remedy: 'Follow the remedy of each finding.' },
   EM_HISTORY_INVALID: {
     exit: 78,

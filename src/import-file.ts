@@ -11,7 +11,7 @@ export async function importFile(file: string): Promise<unknown> {
   // Node first, so that its own type stripping and every registered loader (tsx, ts-node, swc) have their say; then what
   // `node -r ts-node/register` or `coffeescript/register` left for require(); then tsx, for TypeScript only.
   try {
-    return await import(pathToFileURL(file).href);
+    return await import(/* webpackIgnore: true */ pathToFileURL(file).href);
   } catch (error) {
     if (isUnknown(error) && hooks.has(extname(file))) return createRequire(file)(file);
     if (!/\.[cm]?ts$/.test(file) || !(isUnknown(error) || isBeyondNode(error))) throw error;
@@ -20,7 +20,8 @@ export async function importFile(file: string): Promise<unknown> {
 }
 
 // As the process had them before we loaded anything: tsx leaves hooks of its own behind, which serve only what it loads.
-const hooks = new Set(Object.keys(createRequire(import.meta.url).extensions));
+// The table is the process's own, whoever asks; a bundle in CommonJS has no import.meta.url.
+const hooks = new Set(Object.keys(createRequire(process.execPath).extensions));
 
 function isUnknown(error: unknown): boolean {
   return (error as { code?: unknown } | null | undefined)?.code === 'ERR_UNKNOWN_FILE_EXTENSION';
@@ -35,7 +36,9 @@ function isBeyondNode(error: unknown): boolean {
 async function importByTsx(file: string, nodeError: unknown): Promise<unknown> {
   const tsx = [file, join(process.cwd(), 'package.json'), import.meta.url].map(findTsx).find((found) => found !== undefined);
   if (tsx === undefined) throw isUnknown(nodeError) ? unsupported(file, nodeError) : nodeError;
-  const { tsImport } = (await import(pathToFileURL(tsx).href)) as { tsImport(url: string, parentUrl: string): Promise<unknown> };
+  const { tsImport } = (await import(/* webpackIgnore: true */ pathToFileURL(tsx).href)) as {
+    tsImport(url: string, parentUrl: string): Promise<unknown>;
+  };
   return await tsImport(pathToFileURL(file).href, import.meta.url);
 }
 

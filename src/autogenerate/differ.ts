@@ -26,7 +26,8 @@ export interface Change {
 
 /** A schema as the differ has read it. */
 export interface Read {
-  readonly facts: FactBase;
+  /** A `FactBase` of the optional package, whose types need not be there for those who read ours. */
+  readonly facts: unknown;
   readonly roles: readonly string[];
   readonly owner: string;
 }
@@ -68,7 +69,7 @@ export async function loadDiffer(): Promise<Differ> {
         policy,
         params: { concurrentIndexes: indexes === 'concurrently' },
       };
-      return plan(live.facts, desired.facts, options).actions.map(changeOf);
+      return plan(live.facts as FactBase, desired.facts as FactBase, options).actions.map(changeOf);
     },
   };
 }

@@ -4,6 +4,7 @@ import { isMigrationError, messageOf } from '../errors.js';
 import { tablesOf } from '../history/index.js';
 import { bindKnex, loadOffline, StepConnection, type Session, type StepContext } from '../session/index.js';
 import {
+  loadParser,
   splitByEffect,
   splitSql,
   type Effect,
@@ -41,12 +42,13 @@ export interface CaptureRequest {
 /**
  * Finds out what a migration would send, without sending it: a script is parsed, code is run against a connection that only records. No hook
  * is called, and `verify` is not run. What the code does besides, to files or other services, it does. Never fails because of the migration;
- * throws EM_ABORTED and EM_LOST_SESSION, and EM_MIGRATION_INVALID for a
+ * throws EM_ABORTED, EM_LOST_SESSION and EM_PARSER_MISSING, and EM_MIGRATION_INVALID for a
  * script that cannot be split.
  */
 export async function captureMigration(request: CaptureRequest): Promise<Capture> {
   const { code, migration, call, transaction } = request;
   call.stop.throwIfAborted();
+  await loadParser(); // not within the migration's code, which would be blamed
   if (typeof code !== 'function') return await captureScript(code, transaction);
   if (migration.config.capture === false) return { statements: [], exactness: 'opaque', reason: 'its config says capture: false' };
   const first = await record(request, code, { rowCount: 0 });

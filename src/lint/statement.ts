@@ -1,4 +1,4 @@
-import { parseSql, type ParsedStatement } from '../source/index.js';
+import { tryParseSql, type ParsedStatement } from '../source/index.js';
 import { readActions, readBlock, readFunction, type Action } from './actions/index.js';
 import { readNoted } from './noted.js';
 import type { Statement } from './rule.js';
@@ -13,7 +13,7 @@ export interface Unread {
 
 /** Parses what is to be judged, once. Several statements in one text become several; what the parser cannot read is opaque. */
 export async function readStatements({ sql, text, place, message }: Unread): Promise<Statement[]> {
-  const parsed = await parseSql(sql).catch(() => undefined);
+  const parsed = await tryParseSql(sql);
   if (parsed === undefined) {
     const nothing = { node: undefined, misplaced: [], tooLong: [], alone: true };
     return [{ sql, text, place, message, ...nothing, actions: [{ kind: 'opaque', why: 'unreadable', name: '' }] }];

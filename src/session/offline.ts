@@ -2,8 +2,12 @@ import { createRequire } from 'node:module';
 import pg from 'pg';
 import { literal } from '../sql.js';
 
-// By this name it is found in every pg 8: the index exports it in the newer ones only, and `exports` has changed twice.
-const { prepareValue } = createRequire(import.meta.url)('pg/lib/utils') as { prepareValue(value: unknown): string | Buffer | null };
+interface Utilities {
+  prepareValue(value: unknown): string | Buffer | null;
+}
+
+// pg 8.15 and later have them in the index, which is all that a bundle holds; those before have no `exports` that would hide the file.
+const { prepareValue } = (pg as { utils?: Utilities }).utils ?? (createRequire(import.meta.url)('pg/lib/utils') as Utilities);
 
 /** A client of the same place that never connects: what a connection that only records is made of. */
 export function unconnected(like: Pick<pg.Client, 'host' | 'port' | 'database' | 'user'> | undefined): pg.Client {

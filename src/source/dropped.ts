@@ -1,5 +1,5 @@
 import type { AlterTableStmt, DropStmt, Node, RangeVar } from 'libpg-query';
-import { parseSql } from './parser.js';
+import { tryParseSql } from './parser.js';
 
 /** Something with rows in it that a statement destroys. Names are as the statement writes them; the schema is missing where it names none. */
 export interface Dropped {
@@ -12,7 +12,7 @@ export interface Dropped {
 
 /** See index.ts. */
 export async function findDropped(text: string): Promise<Dropped[]> {
-  const statements = await parseSql(text).catch(() => []);
+  const statements = (await tryParseSql(text)) ?? [];
   return statements.flatMap(({ node }) => droppedBy(node));
 }
 

@@ -1,5 +1,5 @@
 import type { Node } from 'libpg-query';
-import { parseSql, type ParsedStatement } from './parser.js';
+import { tryParseSql, type ParsedStatement } from './parser.js';
 import { everyNode, isAnalyzed, isLookingCall } from './statement.js';
 import { isTransactionControl, type ScriptStatement } from './sql-script.js';
 
@@ -19,7 +19,7 @@ export interface EffectiveStatement extends ScriptStatement {
 
 /** See index.ts. */
 export async function splitByEffect(text: string): Promise<EffectiveStatement[] | undefined> {
-  const statements = await parseSql(text).catch(() => undefined);
+  const statements = await tryParseSql(text);
   return statements?.map((statement) => ({ ...describe(statement), text: statement.text, offset: statement.offset }));
 }
 

@@ -22,6 +22,11 @@ export type { IndexName, StatementSummary } from './statement.js';
 // What follows needs the SQL parser, or decides whether to: loaded on first use, since every module costs the up-to-date boot up to
 // a millisecond.
 
+/** Loads PostgreSQL's parser, which the others here do too. Throws EM_PARSER_MISSING. */
+export async function loadParser(): Promise<void> {
+  await (await import('./parser.js')).loadParser();
+}
+
 /**
  * Splits a script into its statements, each without its semicolon and the comments before it. Loads the parser (70 ms, once). Throws
  * EM_MIGRATION_INVALID with the line of what the parser cannot read.
@@ -74,9 +79,9 @@ export async function replaceParameters(text: string, replace: (number: number) 
   return await (await import('./parameters.js')).replaceParameters(text, replace);
 }
 
-/** Parses a text by PostgreSQL's own grammar (version 18). Loads the parser. Throws the parser's error. */
-export async function parseSql(text: string): Promise<ParsedStatement[]> {
-  return await (await import('./parser.js')).parseSql(text);
+/** Parses a text by PostgreSQL's own grammar (version 18); undefined for what is beyond it. Loads the parser. */
+export async function tryParseSql(text: string): Promise<ParsedStatement[] | undefined> {
+  return await (await import('./parser.js')).tryParseSql(text);
 }
 
 /** Splits a text by PostgreSQL's own scanner into what somebody asks for. Loads the parser. Throws what it cannot scan. */
@@ -84,7 +89,7 @@ export async function readTokens(text: string): Promise<Tokens> {
   return await (await import('./parser.js')).readTokens(text);
 }
 
-/** Parses a DO block of PL/pgSQL. Loads the parser. Throws the parser's error. */
-export async function parsePlPgSql(text: string): Promise<unknown> {
-  return await (await import('./parser.js')).parsePlPgSql(text);
+/** Parses a DO block of PL/pgSQL; undefined for what is beyond its grammar. Loads the parser. */
+export async function tryParsePlPgSql(text: string): Promise<unknown> {
+  return await (await import('./parser.js')).tryParsePlPgSql(text);
 }

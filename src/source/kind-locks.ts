@@ -1,6 +1,6 @@
 import type { Node, RangeVar } from 'libpg-query';
 import type { LockMode } from '../lock-mode.js';
-import { parseSql } from './parser.js';
+import { tryParseSql } from './parser.js';
 
 /** A relation that a statement locks: a table, or an index, whose table is locked with it. The schema is missing where it names none. */
 export interface KindLock {
@@ -11,7 +11,7 @@ export interface KindLock {
 
 /** See index.ts. */
 export async function findKindLocks(text: string): Promise<KindLock[] | undefined> {
-  const [statement] = await parseSql(text).catch(() => []);
+  const [statement] = (await tryParseSql(text)) ?? [];
   return statement && locksOf(statement.node);
 }
 

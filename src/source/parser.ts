@@ -1,4 +1,5 @@
 import type { Node, ParseResult, SqlError } from 'libpg-query';
+import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 
 type Parser = typeof import('libpg-query');
 
@@ -13,17 +14,42 @@ export interface ParsedStatement {
 
 let parser: Promise<Parser> | undefined;
 
-/** Parses a text by PostgreSQL's own grammar (version 18). Loads the parser on first use: about 70 ms. Throws the parser's SqlError. */
+/** Loads the parser, once: about 70 ms. Throws EM_PARSER_MISSING. */
+export async function loadParser(): Promise<Parser> {
+  return await (parser ??= importParser());
+}
+
+// In a bundle the grammar is a file of its own, and may have been left behind. Nothing runs unjudged for that.
+async function importParser(): Promise<Parser> {
+  try {
+    const loaded = await import('libpg-query');
+    await loaded.loadModule();
+    return loaded;
+  } catch (cause) {
+    throw new MigrationError('EM_PARSER_MISSING', `the SQL parser cannot be loaded: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Parses a text by PostgreSQL's own grammar (version 18). Loads the parser on first use. Throws the parser's SqlError, and EM_PARSER_MISSING. */
 export async function parseSql(text: string): Promise<ParsedStatement[]> {
   if (text.trim() === '') return []; // the parser refuses to parse nothing
-  const { parse } = await (parser ??= import('libpg-query'));
+  const { parse } = await loadParser();
   return statementsOf(text, await parse(text));
 }
 
-/** Parses a DO block, or a CREATE FUNCTION, of PL/pgSQL. Throws the parser's error. */
-export async function parsePlPgSql(text: string): Promise<unknown> {
-  const { parsePlPgSQL } = await (parser ??= import('libpg-query'));
-  return await parsePlPgSQL(text);
+/** The same; what is beyond the grammar is undefined. Throws EM_PARSER_MISSING. */
+export async function tryParseSql(text: string): Promise<ParsedStatement[] | undefined> {
+  return await parseSql(text).catch(unlessMissing);
+}
+
+/** Parses a DO block, or a CREATE FUNCTION, of PL/pgSQL; what is beyond its grammar is undefined. Throws EM_PARSER_MISSING. */
+export async function tryParsePlPgSql(text: string): Promise<unknown> {
+  const { parsePlPgSQL } = await loadParser();
+  return await parsePlPgSQL(text).catch(unlessMissing);
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (isMigrationError(error)) throw error;
 }
 
 /** A parameter of a text, `$1`, and where it stands, in bytes of UTF-8. */
@@ -35,7 +61,7 @@ export interface Parameter {
 
 /** Finds the parameters of a text by PostgreSQL's own scanner: not those in literals, comments and dollar quotes. */
 export async function scanSql(text: string): Promise<Parameter[]> {
-  const { scan } = await (parser ??= import('libpg-query'));
+  const { scan } = await loadParser();
   const { tokens } = await scan(text);
   return tokens
     .filter(({ tokenName }) => tokenName === 'PARAM')
@@ -54,7 +80,7 @@ export interface Tokens {
 
 /** Splits a text by PostgreSQL's own scanner. Throws what it cannot scan. */
 export async function readTokens(text: string): Promise<Tokens> {
-  const { scan } = await (parser ??= import('libpg-query'));
+  const { scan } = await loadParser();
   const { tokens } = await scan(text);
   const of = (kind: string) => tokens.filter(({ tokenName }) => tokenName === kind).map((token) => token.text);
   return { parameters: of('PARAM').map((each) => Number(each.slice(1))), literals: of('SCONST'), names: of('IDENT').map(nameIn) };

@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
-import { messageOf, type MigrationError } from '../errors.js';
+import { isMigrationError, messageOf, type MigrationError } from '../errors.js';
 import { fault, invalidMigrations } from './invalid.js';
 import { lineAt, type SqlScript } from './migration.js';
 import type { Node, ReindexStmt } from 'libpg-query';
-import { errorPosition, parseSql, type ParsedStatement } from './parser.js';
+import { errorPosition, parseSql, tryParseSql, type ParsedStatement } from './parser.js';
 import { describeParsed } from './statement.js';
 
 /** A statement that may not stand where it does. `statement` holds command words and names, no values. */
@@ -24,7 +24,7 @@ export async function splitSql(script: SqlScript): Promise<ScriptStatement[]> {
   try {
     return (await parseSql(script.text)).map(({ text, offset }) => ({ text, offset }));
   } catch (cause) {
-    throw unreadable(script, cause);
+    throw isMigrationError(cause) ? cause : unreadable(script, cause);
   }
 }
 
@@ -44,7 +44,7 @@ const looksTransactional = /(?:^|;|\*\/|--[^\r\n]*[\r\n])\s*(?:begin|start|commi
 const looksNonTransactional = /\b(?:concurrently|vacuum|cluster|database|reindex|system|tablespace|discard)\b/i;
 
 async function findStatement(script: SqlScript, matches: (statement: ParsedStatement) => boolean): Promise<Misplaced | undefined> {
-  const statements = await parseSql(script.text).catch(() => []);
+  const statements = (await tryParseSql(script.text)) ?? [];
   const found = statements.find(matches);
   return found && { line: lineAt(script.text, found.offset + 1), statement: describeParsed([found]).summary };
 }

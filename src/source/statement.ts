@@ -1,6 +1,6 @@
 import type { IndexStmt, Node, SelectStmt } from 'libpg-query';
 import { resumableMark } from '../sql.js';
-import { parseSql, type ParsedStatement } from './parser.js';
+import { tryParseSql, type ParsedStatement } from './parser.js';
 
 /** What the journal keeps of a statement, and what settles it when its outcome is unknown. */
 export interface StatementSummary {
@@ -19,7 +19,7 @@ export interface IndexName {
 
 /** Describes one statement for the journal without any of its values. Loads the parser; what it cannot read is `other`. */
 export async function describeStatement(text: string): Promise<StatementSummary> {
-  const statements = await parseSql(text).catch(() => undefined);
+  const statements = await tryParseSql(text);
   return statements ? describeParsed(statements) : { summary: commandWords(text), kind: 'other' };
 }
 

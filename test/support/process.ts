@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
+import { expect } from 'vitest';
 import { afterFile } from './cleanup.js';
 import { root } from './majors.js';
+import { secretsIn } from './secrets.js';
 
 export interface ScriptOptions {
   /** Added to a bare environment: PATH and HOME only, so that no PG* variable of the caller gets in. */
@@ -9,6 +11,8 @@ export interface ScriptOptions {
   readonly cwd?: string;
   /** `nobody`: its stdout and stderr are closed pipes, as behind `| true`. */
   readonly reads?: 'nobody';
+  /** `anything`: it prints URLs with passwords on purpose. What others write is searched for the passwords of the tests. */
+  readonly says?: 'no password' | 'anything';
   /** Flags of node itself. */
   readonly nodeArgs?: readonly string[];
 }
@@ -54,7 +58,7 @@ export async function runCode(code: string, options: ScriptOptions = {}): Promis
   return await startCode(code, options).ended;
 }
 
-function start(args: readonly string[], { env = {}, cwd = root, nodeArgs = [], reads }: ScriptOptions): Script {
+function start(args: readonly string[], { env = {}, cwd = root, nodeArgs = [], reads, says: said = 'no password' }: ScriptOptions): Script {
   const startedAt = performance.now();
   const bare = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env };
   const child = spawn(process.execPath, [...nodeArgs, ...args], { cwd, env: bare, stdio: ['pipe', 'pipe', 'pipe'] });
@@ -74,7 +78,9 @@ function start(args: readonly string[], { env = {}, cwd = root, nodeArgs = [], r
   });
   const script = controls({ child, output, listeners, ended });
   afterFile(async () => {
-    await script.kill();
+    const { stdout, stderr } = await script.kill();
+    if (said === 'anything') return;
+    expect(secretsIn(stdout + stderr), `passwords that ${args.join(' ').slice(0, 200)} has written`).toEqual([]);
   });
   return script;
 }

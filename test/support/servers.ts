@@ -12,6 +12,7 @@ import {
 import { identifier, literal } from '../../src/sql.js';
 import { afterFile } from './cleanup.js';
 import { major, packageOf } from './majors.js';
+import { makeSecret, ownTables, secretsIn } from './secrets.js';
 
 type Row = Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any
 
@@ -79,8 +80,10 @@ async function createDatabaseOn(serverUrl: string, lives?: 'with its server'): P
   const database = describeDatabase(serverUrl, name);
   if (lives !== undefined) return database;
   afterFile(async (failed) => {
-    if (failed) console.log(`A test failed; its database (KEEP_FAILED=1 keeps the server up): ${database.url}`);
-    else await database.drop();
+    if (failed) return console.log(`A test failed; its database (KEEP_FAILED=1 keeps the server up): ${database.url}`);
+    const [kept] = await database.query(ownTables).catch(() => []); // a test may have dropped it
+    expect(secretsIn(String(kept?.['text'])), `passwords in the tables of ${name}`).toEqual([]);
+    await database.drop();
   });
   return database;
 }
@@ -115,7 +118,7 @@ function describeDatabase(serverUrl: string, name: string): TestDatabase {
     },
     roleUrl,
     createRole: async (attributes = '') => {
-      const [role, password] = [`${name}_r${roles.length}`, randomBytes(8).toString('hex')];
+      const [role, password] = [`${name}_r${roles.length}`, makeSecret()];
       await runOn(url, `create role ${identifier(role)} login password ${literal(password)} ${attributes}`);
       roles.push(role);
       return { name: role, password, url: roleUrl(role, password) };

@@ -33,7 +33,6 @@ function startRunner(options: object, phase: string) {
     const renewing = db.reset();
     setTimeout(() => reached('renewing'), 15);
     await renewing;
-    console.log(JSON.stringify({ event: 'up', url: db.url }));
     const stopping = harness.stop();
     setTimeout(() => reached('stopping'), 5);
     await stopping;`);

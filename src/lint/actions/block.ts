@@ -1,5 +1,5 @@
 import type { Node } from 'libpg-query';
-import { parsePlPgSql, parseSql } from '../../source/index.js';
+import { tryParsePlPgSql, tryParseSql } from '../../source/index.js';
 import type { Action, Refusal } from './action.js';
 import { readActions } from './read.js';
 
@@ -9,7 +9,7 @@ import { readActions } from './read.js';
  */
 export async function readBlock(node: Node, text: string): Promise<Action[]> {
   if (languageOf(node) !== 'plpgsql') return [{ kind: 'opaque', why: 'language', name: languageOf(node) }];
-  const parsed = await parsePlPgSql(text).catch(() => undefined);
+  const parsed = await tryParsePlPgSql(text);
   if (parsed === undefined) return [{ kind: 'opaque', why: 'unreadable', name: 'do' }];
   const actions: Action[] = [];
   for (const part of partsOf(parsed)) actions.push(...(await actionsOf(part)));
@@ -24,7 +24,7 @@ export async function readFunction(node: Node, text: string): Promise<Action[]> 
 
 /** Whether the function that a text creates, of PL/pgSQL, may turn away a row as that of a trigger. */
 export async function readRefusal(text: string): Promise<Refusal> {
-  const parsed = await parsePlPgSql(text).catch(() => undefined);
+  const parsed = await tryParsePlPgSql(text);
   if (parsed === undefined || !JSON.stringify(parsed).includes('PLpgSQL_stmt_return')) return 'unknown'; // in another language there is nothing
   if (
     contains(
@@ -93,13 +93,13 @@ async function actionsOf({ how, text }: Part): Promise<Action[]> {
 }
 
 async function readText(text: string): Promise<Action[]> {
-  const statements = await parseSql(text).catch(() => undefined);
+  const statements = await tryParseSql(text);
   return statements?.flatMap(({ node }) => readActions(node)) ?? [{ kind: 'opaque', why: 'unreadable', name: 'do' }];
 }
 
 // execute 'drop table x': an expression that is one literal.
 async function constantIn(expression: string): Promise<string | undefined> {
-  const [statement] = (await parseSql(`select ${expression}`).catch(() => undefined)) ?? [];
+  const [statement] = (await tryParseSql(`select ${expression}`)) ?? [];
   const select = statement && 'SelectStmt' in statement.node ? statement.node.SelectStmt : undefined;
   const [target] = select?.targetList ?? [];
   const value = target && 'ResTarget' in target ? target.ResTarget.val : undefined;

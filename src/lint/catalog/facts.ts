@@ -1,6 +1,6 @@
 import type { Node } from 'libpg-query';
 import { sqlStateOf } from '../../errors.js';
-import { parseSql } from '../../source/index.js';
+import { tryParseSql } from '../../source/index.js';
 import { readRefusal, type Refusal } from '../actions/index.js';
 import { factsSql } from './facts-sql.js';
 
@@ -184,7 +184,7 @@ async function withExpressions(relation: RelationFacts): Promise<RelationFacts> 
 
 // CHECK ((a > 0)) NOT VALID, NO INHERIT: as it is declared it can be parsed.
 async function expressionIn({ definition }: ConstraintFacts): Promise<Node | undefined> {
-  const [statement] = (await parseSql(`alter table t add ${definition}`).catch(() => undefined)) ?? [];
+  const [statement] = (await tryParseSql(`alter table t add ${definition}`)) ?? [];
   const [command] = statement && 'AlterTableStmt' in statement.node ? (statement.node.AlterTableStmt.cmds ?? []) : [];
   const declared = command && 'AlterTableCmd' in command ? command.AlterTableCmd.def : undefined;
   return declared && 'Constraint' in declared ? declared.Constraint.raw_expr : undefined;
