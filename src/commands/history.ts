@@ -32,7 +32,6 @@ export interface HistoryEntry {
   readonly lockWaitMs: number | undefined;
   /** How often it was tried in the run that applied it: more than once when it had to wait for table locks. */
   readonly tries: number | undefined;
-  readonly statementCount: number | undefined;
   readonly application: string | undefined;
   readonly version: string | undefined;
   readonly environment: string | undefined;
@@ -76,7 +75,7 @@ interface Known extends Pick<HistoryEntry, 'replacedBy' | 'failed'> {
 }
 
 function appliedEntry({ name, batch, at, entry }: AppliedRow, state: State, { own, replacedBy, failed }: Known): HistoryEntry {
-  const { durationMs, lockWaitMs, tries, statementCount, checksum, breaking } = entry?.detail ?? {};
+  const { durationMs, lockWaitMs, tries, checksum, breaking } = entry?.detail ?? {};
   const { application, version, environment, host, repair, reason, by } = entry?.detail ?? {};
   const compared = checksum !== undefined && own?.checksum !== undefined;
   const wasRun = durationMs !== undefined; // a repair keeps what the journal says of the run
@@ -91,7 +90,6 @@ function appliedEntry({ name, batch, at, entry }: AppliedRow, state: State, { ow
     durationMs,
     lockWaitMs,
     tries,
-    statementCount,
     application,
     version,
     environment,
@@ -112,7 +110,7 @@ function statusOf(name: string, state: State): HistoryEntry['status'] {
 
 const notRun = {
   ...{ at: undefined, batch: undefined, how: undefined, durationMs: undefined, lockWaitMs: undefined, tries: undefined },
-  ...{ statementCount: undefined, application: undefined, version: undefined, environment: undefined, host: undefined },
+  ...{ application: undefined, version: undefined, environment: undefined, host: undefined },
   ...{ compatible: undefined, reason: undefined, by: undefined },
 } as const;
 

@@ -2,7 +2,7 @@ import type { HistoryEntry } from '../history.js';
 import { badge } from './badge.js';
 import { html, type Html, type Part } from './html.js';
 import { durationBar, timeline } from './timeline.js';
-import { counted, durationText, momentOf, type Weight } from './words.js';
+import { durationText, momentOf, type Weight } from './words.js';
 
 /** What is pending, in the order in which it would run, and what was applied, the newest first. */
 export function historyPart(entries: readonly HistoryEntry[]): Html {
@@ -19,7 +19,8 @@ function isWaiting({ status, at }: HistoryEntry): boolean {
 }
 
 function pendingList(entries: readonly HistoryEntry[]): Html {
-  const item = (entry: HistoryEntry) => html`<li><span class="name">${entry.name}</span> ${statusBadge(entry)}${notes(entry)}</li>`;
+  const item = (entry: HistoryEntry) =>
+    html`<li><span class="name">${entry.name}</span> ${entry.status !== 'pending' && statusBadge(entry)}${notes(entry)}</li>`;
   return html`<h3>Pending</h3>
     <ol class="pending">
       ${entries.map(item)}
@@ -106,9 +107,8 @@ function statusBadge({ status, checksum }: HistoryEntry): Html {
 }
 
 function notes(entry: HistoryEntry): Part {
-  const { failed, replacedBy, compatible, tries = 1, statementCount, by, reason } = entry;
+  const { failed, replacedBy, compatible, tries = 1, by, reason } = entry;
   const said = [
-    ...(statementCount === undefined ? [] : [counted(statementCount, 'statement')]),
     ...(tries > 1 ? [`tried ${tries} times`] : []),
     ...(compatible === false && entry.how === 'run' ? ['older releases cannot live with it'] : []),
     ...(replacedBy === undefined ? [] : [`a part of ${replacedBy}`]),

@@ -8,7 +8,9 @@ export type Part = Html | string | number | false | undefined | readonly Part[];
 
 /** Markup in which all that is put in is escaped, whoever wrote it: it may stand as text, or in an attribute between quotes. */
 export function html(markup: TemplateStringsArray, ...parts: readonly Part[]): Html {
-  return new Html(markup.map((text, index) => text + (index < parts.length ? markupOf(parts[index]) : '')).join(''));
+  return new Html(
+    markup.map((text, index) => text.replace(/\s*\n\s*/g, '\n') + (index < parts.length ? markupOf(parts[index]) : '')).join(''),
+  );
 }
 
 /** A style sheet, which is ours: as it is. */

@@ -36,7 +36,7 @@ export function renderReport(sections: readonly ReportSection[], { at = new Date
         <footer><p>One file, which loads nothing and runs no script. SQL is shown with the values that stand in it.</p></footer>
       </body>
     </html> `;
-  return page.markup;
+  return `${page.markup.trimEnd()}\n`;
 }
 
 const generator = html`<meta name="generator" content="ensure-migrated" />`;

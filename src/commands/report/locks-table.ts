@@ -36,7 +36,7 @@ function lockRow({ table, mode, index, work, known, steps }: TableLock, stepId: 
     html`${badge(mode, weightOf(mode))}${index && html` <span class="small quiet">on its index ${index}</span>`}`,
     whoWaits(mode),
     work.join(', '),
-    steps.map((number) => html`<a href="#${stepId(number)}" aria-label="Migration ${number}">${number}</a> `),
+    html`<span>${steps.map((number) => html`<a href="#${stepId(number)}" aria-label="Migration ${number}">${number}</a> `)}</span>`,
     known,
   ];
   return html`<tr role="row">

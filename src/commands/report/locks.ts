@@ -35,7 +35,7 @@ function order(one: TableLock, other: TableLock): number {
 
 /** The same of one step. Undefined where nothing is known of it. */
 export function stepLocks(step: PlannedStep, number: number): readonly TableLock[] {
-  const found = step.trace ? tracedLocks(step.trace) : foreseenLocks(step.locks ?? []);
+  const found = step.trace ? tracedLocks(step.trace, step.locks) : foreseenLocks(step.locks ?? []);
   const locks = new Map<string, TableLock>();
   for (const lock of found) locks.set(lock.table, joined(locks.get(lock.table), { ...lock, steps: [number] }));
   return [...locks.values()];
@@ -43,12 +43,14 @@ export function stepLocks(step: PlannedStep, number: number): readonly TableLock
 
 type Lock = Omit<TableLock, 'steps'>;
 
-function tracedLocks(statements: NonNullable<PlannedStep['trace']>): Lock[] {
-  return statements.flatMap(({ held, locks, rewritten, scanned, locksFrom }) => {
+function tracedLocks(statements: NonNullable<PlannedStep['trace']>, foreseen: PlannedStep['locks'] = []): Lock[] {
+  const isIndexed = (table: string) => foreseen.some((lock) => lock.table === table && lock.work.includes('index'));
+  return statements.flatMap(({ held, locks, rewritten, scanned, indexesBuilt, locksFrom }) => {
     const known: Known = locksFrom === 'statement' ? 'by the manual' : 'seen in a copy';
     const workOn = (table: string) => [
       ...(rewritten.includes(table) ? [workTexts.rewrite] : []),
       ...(scanned.includes(table) ? [workTexts.scan] : []),
+      ...(indexesBuilt.length > 0 && isIndexed(table) ? [workTexts.index] : []), // the trace names the index, not its table
     ];
     return [...held, ...locks].map(({ table, mode, index }) => ({ table, mode, index, work: workOn(table), known }));
   });

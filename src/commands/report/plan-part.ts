@@ -76,7 +76,7 @@ function stepBadges({ transaction, compatible, exactness, statements }: PlannedS
   return [
     transaction ? badge('in a transaction', 'plain') : badge('outside a transaction', 'warn'),
     compatible ? badge('compatible', 'good') : badge('breaking', 'bad'),
-    badge(exactness, exactness === 'exact' ? 'plain' : 'warn'),
+    badge(`SQL ${exactness}`, exactness === 'exact' ? 'plain' : 'warn'),
     ...(statements.length === 0 && exactness === 'exact' ? [badge(counted(0, 'statement'), 'plain')] : []),
   ];
 }

@@ -45,14 +45,15 @@ export function verdict(section: ReportSection): Html {
 
 /** The markup of a section. `id` is its name in the page. */
 export function sectionOf(section: ReportSection, id: string): Html {
-  const { status, history, plan, error } = section;
+  const { status, history, plan, preflight, error } = section;
+  const isEmpty = !(status ?? history ?? plan ?? preflight);
   const findings = allFindings(section);
   return html`<section id="${id}" aria-labelledby="${id}-title">
     <header>
       <h2 id="${id}-title">${titleOf(section)}</h2>
       ${verdict(section)}
     </header>
-    ${error ? failureNote(error) : factsOf(section, findings)} ${status && backfillsNote(status)}
+    ${error ? failureNote(error) : isEmpty ? undefined : factsOf(section, findings)} ${status && backfillsNote(status)}
     ${
       plan
         ? planPart(plan, findings, id)

@@ -43,7 +43,7 @@ section > header { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2
 .badge.bad, .note.bad { background: var(--bad-ground); } .badge.warn, .note.warn { background: var(--warn-ground); }
 .badge.good { background: var(--good-ground); } .badge.calm { background: var(--calm-ground); }
 .badge { color: var(--mark, var(--plain)); } .badge.plain { background: var(--plain-ground); }
-.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 11rem), 1fr)); gap: 0.75rem 1.5rem; }
+.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 8rem), 1fr)); gap: 0.75rem 1.5rem; }
 .facts dt { font-size: 0.8125rem; color: var(--quiet); }
 .facts dd { font-weight: 500; }
 ul.findings, ul.plain, ul.done { list-style: none; padding: 0; }
