@@ -4,6 +4,7 @@ import { loadConfigFile, type ConfigFile } from '../config-file/index.js';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { verbs } from './commands.js';
 import { errorFields } from './error-fields.js';
+import { makePage, readPageTarget } from './page.js';
 import { tellProgress } from './progress.js';
 import { screenOf } from './screen.js';
 import { runOnSites } from './several.js';
@@ -85,9 +86,12 @@ async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): 
   const asking = stdin.isTTY && !json ? askingOn(terminal) : { ask: undefined, askText: undefined };
   try {
     const file = await loadFile({ flags });
+    const target = await readPageTarget({ flags });
     const told = await runOnSites({ verb, file, input: { args, flags, ...asking }, onProgress: progress.onProgress });
     progress.end();
-    stdout.write(`${json ? jsonOf(told) : told.text(screenOf(stdout))}\n`);
+    const made = target === undefined ? '' : await makePage(target, told);
+    const shown = json ? jsonOf(told) : told.text(screenOf(stdout));
+    stdout.write(target === 'stdout' ? made : `${shown}\n${json ? '' : made}`);
     return told.exitCode ?? 0;
   } catch (error) {
     progress.end();

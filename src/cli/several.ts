@@ -3,7 +3,7 @@ import type { ConfigFile } from '../config-file/index.js';
 import { isMigrationError, type MigrationError } from '../errors.js';
 import { inLanes } from '../fleet.js';
 import { onlySite, sitesOf, type Selection, type Site, type Where } from '../sites.js';
-import { toldOfSites, type SiteTold } from './sites-text.js';
+import { pageOf, toldOfSites, type SiteTold } from './sites-text.js';
 import { flagText, type Input, type Sites, type Told, type Verb } from './verb.js';
 
 /** A verb, and what it is to work on. */
@@ -29,7 +29,11 @@ export async function runOnSites({ verb, file, input, onProgress }: SitesRequest
   });
   if (kind === 'none') return await verb.run({ ...file.options, logger: false, onProgress }, input);
   const sites = await sitesFor(kind, { file, input });
-  if (kind.startsWith('one') || sites.length === 1) return await verb.run(optionsOf(onlySite(sites, verb.name)), input);
+  if (kind.startsWith('one') || sites.length === 1) {
+    const site = onlySite(sites, verb.name);
+    const told = await verb.run(optionsOf(site), input);
+    return told.page ? { ...told, page: pageOf({ where: whereOf(site), told }) } : told;
+  }
   if (verb.runAll && isWhole(input)) return await verb.runAll(chosenOf(file, sites), { onProgress });
   return toldOfSites(await runOnEach(verb, { sites, optionsOf, input, width: file.several?.concurrency ?? defaultWidth }));
 }

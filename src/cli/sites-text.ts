@@ -1,3 +1,4 @@
+import type { ReportSection } from '../commands/index.js';
 import type { MigrationError } from '../errors.js';
 import type { Finding } from '../finding.js';
 import { printable, siteKinds, whereText, type Where } from '../sites.js';
@@ -21,8 +22,16 @@ export function toldOfSites(sites: readonly SiteTold[]): Told {
   return {
     result: sites.flatMap(jsonOf),
     text: (screen) => placesText(sites, screen),
+    page: sites.flatMap(pageOf),
     exitCode: worstOf(sites),
   };
+}
+
+/** The sections of a page, each with its place. */
+export function pageOf({ where, told, error }: SiteTold): readonly ReportSection[] {
+  const place = whereText(where);
+  const title = place === '' ? {} : { title: place };
+  return told ? (told.page ?? []).map((section) => ({ ...section, ...title })) : [{ ...title, ...(error && { error }) }];
 }
 
 function placesText(sites: readonly SiteTold[], screen: Screen): string {

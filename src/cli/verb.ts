@@ -1,4 +1,5 @@
 import type { AllOptions, Options, ProgressEvent } from '../config/index.js';
+import type { ReportSection } from '../commands/index.js';
 import type { Screen } from './screen.js';
 
 /** What a verb was given on the command line. */
@@ -53,6 +54,8 @@ export interface Told {
   readonly text: (screen: Screen) => string;
   /** What is essential of it, where several are told in one table; without it each has a section. */
   readonly rows?: readonly Cells[];
+  /** For --html, where it was asked for. */
+  readonly page?: readonly ReportSection[];
   /** Default 0. */
   readonly exitCode?: 0 | 75 | 78;
 }

@@ -13,6 +13,7 @@ export { init } from './init.js';
 export { lint, type LintedMigration, type LintOptions, type LintReport } from './lint.js';
 export { plan, type PlannedStatement, type PlannedStep, type PlannedTrace, type PlannedUpgrade, type PlanOptions } from './plan.js';
 export { preflight, type Preflight } from './preflight.js';
+export { renderReport, type ReportOptions, type ReportSection } from './report/index.js';
 export { repair, type RepairAction, repairActions, type Repaired, type RepairOptions } from './repair.js';
 export { restore, type RestoreOptions, type RestoreResult } from './restore.js';
 export { revision } from './revision.js';
@@ -32,5 +33,7 @@ export type { HistoryRow, Locks, OnRecord, RepairQuestion } from '../repair/inde
 export type { Revision, RevisionOptions } from '../revision/index.js';
 export type { SquashResult } from '../squash/index.js';
 export type { Stamped } from '../stamp.js';
+export type { FailedAttempts } from '../history/index.js';
+export type { ForeseenLock } from '../lint/index.js';
 export type { TracedLock, TracedMigration, TracedStatement } from '../trace/index.js';
 export type { Trace, TraceFailure } from '../traced-steps.js';

@@ -4,7 +4,8 @@ import type { Options } from '../config/index.js';
 import type { Finding } from '../finding.js';
 import { checkGates } from '../gate.js';
 import { capturePlan, isCompatible, lintCaptured, type CapturedStep } from '../lint-plan.js';
-import { planUpgrade, selectPending, type Target } from '../plan.js';
+import { foreseenLocks, type ForeseenLock, type LintedStep } from '../lint/index.js';
+import { planUpgrade, selectPending, type Plan, type Target } from '../plan.js';
 import { readState, resolved } from '../read-state.js';
 import { openDatabase, runOnHistory, type Opened } from '../run-call.js';
 import { migrationId, type Migration } from '../source/index.js';
@@ -31,6 +32,8 @@ export interface PlannedUpgrade {
   readonly findings: readonly Finding[];
   /** What would be recorded without being run, by the option `baseline`. */
   readonly stamped: readonly string[];
+  /** `each`: a transaction for each step that runs in one. `all`: one for all of them. */
+  readonly transaction: Plan['transaction'];
   readonly steps: readonly PlannedStep[];
   /** Where a trace was asked for and something is pending. */
   readonly trace: PlannedTrace | undefined;
@@ -60,6 +63,8 @@ export interface PlannedStep {
   /** Why it is not exact. */
   readonly reason: string | undefined;
   readonly statements: readonly PlannedStatement[];
+  /** What the lint foresees that it locks, as far as `statements` goes; undefined where the option `lint` is false. A trace tells it for sure. */
+  readonly locks: readonly ForeseenLock[] | undefined;
   /** What it sent in the copy, and what that did; undefined where no trace was asked for, or it did not come so far. */
   readonly trace: readonly TracedStatement[] | undefined;
 }
@@ -87,7 +92,8 @@ export async function plan(options: Options, { target = 'head', trace }: PlanOpt
     const state = await readState(opened);
     const stamped = baselineOf(call.config, state, opened.migrations);
     const pending = selectPending(target, state, opened.migrations).filter((migration) => !stamped.includes(migration));
-    const { described, findings } = pending.length > 0 ? await describeSteps(opened, state, pending) : { described: [], findings: [] };
+    const nothing = { described: [], findings: [], transaction: call.config.transaction };
+    const { described, findings, transaction } = pending.length > 0 ? await describeSteps(opened, state, pending) : nothing;
     const traced = trace && pending.length > 0 ? await (await loadTrace()).traceSteps({ opened, state, stamped, pending }) : undefined;
     const steps = described.map((step) => Object.freeze({ ...step, trace: traced && tracedOf(step, traced) }));
     const to = steps.at(-1)?.name ?? stamped.at(-1)?.name ?? state.revision;
@@ -97,6 +103,7 @@ export async function plan(options: Options, { target = 'head', trace }: PlanOpt
       to,
       findings: Object.freeze([...state.findings.filter(({ code }) => isWorthTelling(code, stamped)), ...findings]),
       stamped: Object.freeze(stamped.map(({ name }) => name)),
+      transaction,
       steps: Object.freeze(steps),
       trace: traced && Object.freeze({ madeBy: traced.madeBy, failure: traced.failure }),
     });
@@ -124,7 +131,7 @@ async function describeSteps(
   opened: Opened,
   { applied }: State,
   pending: readonly Migration[],
-): Promise<Pick<PlannedUpgrade, 'findings'> & { readonly described: readonly Described[] }> {
+): Promise<Pick<PlannedUpgrade, 'findings' | 'transaction'> & { readonly described: readonly Described[] }> {
   const { call, session, history, migrations: all } = opened;
   const { transaction, migrations } = call.config;
   const pooled = session.wire.processId !== history.facts.backendPid;
@@ -139,14 +146,16 @@ async function describeSteps(
   });
   const captured = await capturePlan({ call, session }, planned);
   const lint = await lintCaptured({ call, session, migrations: all }, captured, planned.transaction);
-  const described = captured.map((each, index) => describeStep(each, lint?.steps[index]?.breaking));
+  const described = captured.map((each, index) => describeStep(each, lint?.steps[index]));
   const gates = await checkGates({ call, session, history, tables: resolved(opened), pending: loaded, transaction: planned.transaction });
-  return { findings: [...(lint?.findings ?? []), ...gates], described };
+  return { findings: [...(lint?.findings ?? []), ...gates], transaction: planned.transaction, described };
 }
 
-function describeStep({ step: { name, transaction, migration }, capture }: CapturedStep, seen: readonly string[] | undefined): Described {
+function describeStep({ step: { name, transaction, migration }, capture }: CapturedStep, linted: LintedStep | undefined): Described {
   const { statements, exactness, reason } = capture;
   const shown = statements.map(({ sql, effect, place }) => Object.freeze({ sql: redact(sql), effect, place }));
-  const compatible = isCompatible(migration, capture, seen);
-  return { name, transaction, compatible, breaks: Object.freeze([...(seen ?? [])]), exactness, reason, statements: Object.freeze(shown) };
+  const compatible = isCompatible(migration, capture, linted?.breaking);
+  const breaks = Object.freeze([...(linted?.breaking ?? [])]);
+  const locks = linted && foreseenLocks(linted);
+  return { name, transaction, compatible, breaks, exactness, reason, statements: Object.freeze(shown), locks };
 }

@@ -12,11 +12,13 @@ export {
 export { digestOf, digestOfNames, readHistory, renderTryLock, type Asked, type Facts, type History, type LockKey } from './read.js';
 export {
   readApplied,
+  readFailedAttempts,
   readJournal,
   readStatements,
   type AppliedRow,
   type Attempt,
   type AttemptStatus,
+  type FailedAttempts,
   type JournalEntry,
   type Owner,
   type RepairNote,

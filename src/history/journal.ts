@@ -1,4 +1,5 @@
 import type { Session } from '../session/index.js';
+import { migrationId } from '../source/index.js';
 import { literal } from '../sql.js';
 import type { Tables } from './tables.js';
 import { asUnreadable } from './unreadable.js';
@@ -137,6 +138,27 @@ export async function readApplied(session: Session, tables: Tables, journal: 'kn
     `select h.name, h.batch, h.migration_time as at, j.entry from ${tables.history} h left join (${latest}) j on j.migration = h.name
      order by h.id`,
   );
+}
+
+/** The attempts at one migration that have failed, and taken back what they had done. */
+export interface FailedAttempts {
+  readonly count: number;
+  /** When the last of them failed, in which direction, and why; without a value of any row. */
+  readonly at: Date;
+  readonly direction: Attempt['direction'];
+  readonly sqlState: string | undefined;
+  readonly message: string | undefined;
+}
+
+/** The failed attempts at each migration, by its id. One round trip; writes nothing. */
+export async function readFailedAttempts(session: Session, tables: Tables): Promise<ReadonlyMap<string, FailedAttempts>> {
+  const rows = await session.query<{ migration: string; count: number; at: Date; detail: Attempt }>(
+    `select distinct on (migration) migration, pg_catalog.count(*) over (partition by migration)::int as count, at, detail from ${tables.journal}
+     where kind = 'attempt' and detail ->> 'status' = 'failed' order by migration, id desc`,
+  );
+  const told = ({ count, at, detail: { direction, sqlState, message } }: (typeof rows)[number]) =>
+    Object.freeze({ count, at, direction, sqlState, message });
+  return new Map(rows.map((row) => [migrationId(row.migration), told(row)]));
 }
 
 /** What a migration has sent since it was last settled, in order; a run that resumed it, and died too, has not sent all of it again. */

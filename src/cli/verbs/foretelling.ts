@@ -1,6 +1,8 @@
 import { readLintFlags } from '../lint-flags.js';
 import { lintIn } from '../lint-format.js';
+import { isPageAsked, pageFlag } from '../page.js';
 import { planText } from '../plan-text.js';
+import type { Screen } from '../screen.js';
 import { readTarget } from '../target.js';
 import type { Input, Sites, Verb } from '../verb.js';
 
@@ -11,15 +13,25 @@ export const foretelling: readonly Verb[] = [
     arguments: '[target]',
     summary: 'Show what an upgrade would run.',
     description:
-      'Shows each pending migration up to the target with the statements that it would send, and what is found of code and database. Changes nothing and takes no lock: the code of the migrations is run against a connection that only records, and what they read is answered from the database. What that cannot know is marked as approximate or opaque, with the reason. With --trace they are run, after those that are applied, in a scratch database beside this one that is dropped afterwards, and each statement is shown with what it locked, rewrote, scanned and built there.',
-    flags: { '--trace': 'Run it in a scratch copy of the schema, which needs CREATEDB, and tell what each statement does.' },
+      'Shows each pending migration up to the target with the statements that it would send, and what is found of code and database. Changes nothing and takes no lock: the code of the migrations is run against a connection that only records, and what they read is answered from the database. What that cannot know is marked as approximate or opaque, with the reason. With --trace they are run, after those that are applied, in a scratch database beside this one that is dropped afterwards, and each statement is shown with what it locked, rewrote, scanned and built there. With --html it becomes a page for a browser, with the locks on each table and who waits for them; without a target it has what preflight says, too.',
+    flags: { '--trace': 'Run it in a scratch copy of the schema, which needs CREATEDB, and tell what each statement does.', ...pageFlag },
     sites: 'each',
-    examples: ['ensure-migrated plan', 'ensure-migrated plan +1', 'ensure-migrated plan --trace', 'ensure-migrated plan --json'],
-    run: async (options, { args: [target], flags: { trace } }) => {
+    examples: [
+      'ensure-migrated plan',
+      'ensure-migrated plan +1',
+      'ensure-migrated plan --trace',
+      'ensure-migrated plan --json',
+      'ensure-migrated plan --trace --html plan.html',
+    ],
+    run: async (options, { args: [target], flags }) => {
       const result = await (
         await import('../../commands/plan.js')
-      ).plan(options, { trace: trace === true, ...(target !== undefined && { target: readTarget(target) }) });
-      return { result, text: (screen) => planText(result, screen) };
+      ).plan(options, { trace: flags['trace'] === true, ...(target !== undefined && { target: readTarget(target) }) });
+      const told = { result, text: (screen: Screen) => planText(result, screen) };
+      if (!isPageAsked(flags)) return told;
+      // It is about all that is pending.
+      const preflight = target === undefined ? await (await import('../../commands/preflight.js')).preflight(options) : undefined;
+      return { ...told, page: [{ plan: result, ...(preflight && { preflight }) }] };
     },
   },
   {

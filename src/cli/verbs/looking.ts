@@ -1,3 +1,5 @@
+import { isPageAsked, pageFlag } from '../page.js';
+import type { Screen } from '../screen.js';
 import { currentText, historyText, preflightText, statusText } from '../text.js';
 import { currentCells, historyCells, preflightCells, statusCells } from '../cells.js';
 import type { Input, Verb } from '../verb.js';
@@ -21,14 +23,22 @@ export const looking: readonly Verb[] = [
     arguments: '[range]',
     summary: 'List the migrations of code and database.',
     description:
-      'Lists what was applied, in the order in which it ran, and what is pending. A range is from:to; either side may be left out. --verbose adds who applied it, from where, and whether the file is still the same.',
-    flags: { '-v, --verbose': 'Tell also who applied it, and how.' },
+      'Lists what was applied, in the order in which it ran, and what is pending. A range is from:to; either side may be left out. --verbose adds who applied it, from where, and whether the file is still the same. With --html all of that becomes a page for a browser, with the durations as a timeline, the waits for locks, failed attempts, and what status says.',
+    flags: { '-v, --verbose': 'Tell also who applied it, and how.', ...pageFlag },
     sites: 'each',
-    examples: ['ensure-migrated history', 'ensure-migrated history --verbose', 'ensure-migrated history patient_email:'],
+    examples: [
+      'ensure-migrated history',
+      'ensure-migrated history --verbose',
+      'ensure-migrated history patient_email:',
+      'ensure-migrated history --html history.html',
+    ],
     run: async (options, { args: [range], flags }) => {
       const result = await (await import('../../commands/history.js')).history(options, rangeOf(range));
       const detail = flags['verbose'] === true ? 'verbose' : 'short';
-      return { result, text: (screen) => historyText(result, screen, detail), rows: historyCells(result, detail) };
+      const told = { result, text: (screen: Screen) => historyText(result, screen, detail), rows: historyCells(result, detail) };
+      if (!isPageAsked(flags)) return told;
+      const status = await (await import('../../commands/status.js')).status(options);
+      return { ...told, page: [{ status, history: result }] };
     },
   },
   {
