@@ -126,6 +126,16 @@ describe('--html', () => {
   });
 });
 
+test('history tells of failed attempts, waits for locks, and why something was stamped', async () => {
+  const [, names, totals, index] = await history(options);
+  expect(names).toMatchObject({ lockWaitMs: 1_800, tries: 3, failed: undefined });
+  expect(totals).toMatchObject({
+    ...{ how: 'stamped', reason: 'made by <hand>', lockWaitMs: undefined },
+    failed: { count: 1, at: expect.any(Date) as Date, direction: 'up', sqlState: '22012', message: 'EM_MIGRATION_FAILED' },
+  });
+  expect(index).toMatchObject({ status: 'pending', failed: undefined });
+});
+
 describe('the page', () => {
   test('holds no markup of others, no character that is not seen, no password, and names nothing to load', () => {
     for (const page of Object.values(pages)) {
@@ -136,6 +146,13 @@ describe('the page', () => {
     }
     expect(pages.plan).toContain('06_&lt;img src=x onerror=alert(1)&gt;&quot;&#39;\\u202egpj\\u001b[31m.sql');
     expect(pages.plan).toContain('&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;');
+  });
+
+  test('has a policy that forbids a browser to load or run anything but its own style', () => {
+    const [policy] = /(?<=http-equiv="Content-Security-Policy" content=")[^"]*/.exec(pages.plan) ?? [];
+    expect(policy).toMatch(
+      /^default-src &#39;none&#39;; style-src &#39;sha256-[\w+/]+=&#39;; base-uri &#39;none&#39;; form-action &#39;none&#39;$/,
+    );
   });
 
   test('is the same from what --json has printed', () => {

@@ -25,6 +25,13 @@ test('plan tells each statement that an upgrade would send, and changes nothing'
     [names[2], false, true, 'exact', ['create index concurrently orders_customer_idx on orders (customer)']],
     [names[3], true, true, 'exact', ['create table notes (id bigint primary key)', 'comment on table notes is $$what people wrote$$']],
   ]);
+  expect(planned.steps.map(({ locks }) => locks)).toEqual([
+    [{ table: 'public.orders', mode: 'ACCESS EXCLUSIVE', work: [], doubtful: false }],
+    [{ table: 'public.orders', mode: 'SHARE UPDATE EXCLUSIVE', work: ['index'], doubtful: false }],
+    [], // what it makes nobody uses yet
+  ]);
+  expect(planned.transaction).toBe('each');
+  expect((await plan({ ...options, lint: false })).steps.map(({ locks }) => locks)).toEqual([undefined, undefined, undefined]);
   expect(planned.steps[2]?.statements[1]?.place).toMatch(/04_notes\.up\.sql:2$/);
   expect(await everythingIn(database)).toEqual(before);
   expect(JSON.parse(JSON.stringify(planned))).toMatchObject({ steps: { length: 3 } });

@@ -123,7 +123,7 @@ function historyFacts(entries: readonly HistoryEntry[], status: Status | undefin
     ['Applied', applied.length],
     ['Pending', pending],
     ['Unfinished', status && status.unfinished.length > 0 ? status.unfinished.length : undefined],
-    ['Newest applied', newest?.at && html`${momentOf(newest.at)} UTC`],
+    ['Newest applied', newest?.at && momentOf(newest.at)],
     ['Took in all', applied.length > 0 ? durationText(sum('durationMs')) : undefined],
     ['Waited for locks', applied.length > 0 ? durationText(sum('lockWaitMs')) : undefined],
   ];
