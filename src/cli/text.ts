@@ -23,7 +23,9 @@ import { renderTable, type Column } from './table.js';
 export function initText({ files, left, bootFile, bootLines }: Init): string {
   const told = [...files.map((file) => `Wrote ${here(file)}`), ...left.map((file) => `Left ${here(file)} as it is`)];
   const where = bootFile === undefined ? 'Where the application boots:' : `In ${here(bootFile)}, where the application boots:`;
-  return [...told, '', where, '', ...bootLines].join('\n');
+  const next = 'Fill the migration in before anything runs it; from then on a boot, or `ensure-migrated upgrade`, applies it.';
+  const wrote = files.some((file) => !file.includes('ensure-migrated.config.'));
+  return [...told, ...(wrote ? [next] : []), '', where, '', ...bootLines].join('\n');
 }
 
 /** What was written, with its warnings. */

@@ -162,7 +162,7 @@ test('revision and upgrade on the command line carry on where init has stopped',
   const directory = await makeInstalled({ 'package.json': packageJson({ type: 'module' }) });
   const run = async (...args: string[]) => await startScript(cli, { args, env: { DATABASE_URL: database.url }, cwd: directory }).ended;
   expect((await run('init')).stdout).toMatch(
-    /^Wrote ensure-migrated\.config\.js\nWrote migrations\/\d{14}_initial_schema\.js\n\nWhere the application boots:\n\nimport/,
+    /^Wrote ensure-migrated\.config\.js\nWrote migrations\/\d{14}_initial_schema\.js\nFill the migration in .*\n\nWhere the application boots:\n\nimport/,
   );
   expect(await run('revision', 'fix', '--extension', 'sql')).toMatchObject({
     code: 0,
