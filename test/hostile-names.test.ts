@@ -60,7 +60,7 @@ function optionsOf(connection: string, name: string): Options {
   return {
     connection,
     logger: false,
-    migrations: { tableName: name, schemaName: name, modules: modules as never },
+    migrations: { tableName: name, schemaName: name, modules: modules },
     rules: { 'history-unmanaged': 'off' },
   };
 }
