@@ -1,5 +1,5 @@
 import { errorsOf, type Finding } from './finding.js';
-import type { FailedOutcome, Outcome } from './outcome.js';
+import type { FailedOutcome, Outcome, OutcomeStatus } from './outcome.js';
 import { redact } from './sql.js';
 
 /** What a process should end with: 75 try again later, 78 a person must act, 143 stopped by a signal. */
@@ -99,7 +99,7 @@ export interface ErrorDetails {
 /** What one of several databases, or tenants, came to. Plain data, frozen. */
 export interface Member {
   readonly name: string;
-  readonly status: Outcome['status'] | 'failed' | 'not-begun';
+  readonly status: OutcomeStatus | 'failed' | 'not-begun';
   /** Of one that is at head. */
   readonly outcome?: Outcome;
   /** Of one that has failed. */

@@ -3,6 +3,9 @@ import type { Finding } from './finding.js';
 /** The phases of a boot, in the order in which they can happen. Their durations stand in `outcome.timings`. */
 export type Phase = 'connect' | 'read' | 'lock' | 'check' | 'backup' | 'apply' | 'verify' | 'release' | 'replicas';
 
+/** `ahead`: the database has newer migrations, and each is marked compatible with older code. `off`: nothing was looked at. */
+export type OutcomeStatus = 'in-sync' | 'ahead' | 'migrated' | 'off';
+
 /** A migration that this call has applied, or taken back. */
 export interface AppliedMigration {
   readonly name: string;
@@ -40,6 +43,7 @@ export type ReplicaState =
   | 'not-a-replica'
   | 'logical';
 
+/** Where one replica stood when the call returned. Plain data, frozen. */
 export interface ReplicaOutcome {
   readonly name: string;
   readonly state: ReplicaState;
@@ -50,7 +54,7 @@ export interface ReplicaOutcome {
 /** What a call came to in one of several tenants, or streams. Plain data, frozen. */
 export interface TenantOutcome {
   readonly name: string;
-  readonly status: Outcome['status'];
+  readonly status: OutcomeStatus;
   readonly from: string | undefined;
   readonly to: string | undefined;
   readonly applied: readonly AppliedMigration[];
@@ -63,8 +67,7 @@ export type StreamOutcome = TenantOutcome;
 
 /** What a call came to. Plain data, frozen. */
 export interface Outcome {
-  /** `ahead`: the database has newer migrations, and each is marked compatible with older code. `off`: nothing was looked at. */
-  readonly status: 'in-sync' | 'ahead' | 'migrated' | 'off';
+  readonly status: OutcomeStatus;
   /** The newest applied revision before; undefined when there was none, or when nothing was looked at. */
   readonly from: string | undefined;
   /** The newest applied revision afterwards. */
@@ -105,7 +108,7 @@ interface Compared {
 }
 
 export interface OutcomeParts {
-  readonly status: Outcome['status'];
+  readonly status: OutcomeStatus;
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly applied?: readonly AppliedMigration[];
@@ -139,7 +142,7 @@ function frozen(
 }
 
 /** The status of several that make one. */
-export function statusOfAll(outcomes: readonly Pick<Outcome, 'status'>[]): Outcome['status'] {
+export function statusOfAll(outcomes: readonly Pick<Outcome, 'status'>[]): OutcomeStatus {
   const statuses = new Set(outcomes.map(({ status }) => status));
   return statuses.has('migrated') ? 'migrated' : statuses.has('ahead') ? 'ahead' : 'in-sync';
 }

@@ -1,7 +1,7 @@
 import type { Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import { leavesOf } from './key.js';
-import type { BackfillControl, BackfillError, Status } from './state.js';
+import type { BackfillControl, BackfillError, BackfillStatus } from './state.js';
 import { isMissing } from './turn.js';
 
 /** What a backfill has come to, over all of its ranges. Counts are numbers, times are Dates. */
@@ -11,7 +11,7 @@ export interface BackfillProgress {
   /** As the definition has it, until somebody has begun; then schema-qualified and quoted. */
   readonly table: string;
   /** `passed`: all rows are through, and `verify` is being asked. */
-  readonly status: Status;
+  readonly status: BackfillStatus;
   readonly rangeCount: number;
   /** Rows that it has come past, and how many of those matched and were changed. */
   readonly seenCount: number;

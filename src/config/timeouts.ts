@@ -29,6 +29,9 @@ export const timeoutTable = {
 /** Durations in milliseconds. */
 export type Timeouts = { readonly [Name in keyof typeof timeoutTable]: number };
 
+/** Durations in milliseconds, as they are given. docs/options.md has the default of each. */
+export type TimeoutsInput = { readonly [Name in keyof Timeouts]?: number | undefined };
+
 const greatest = 2 ** 31 - 1; // beyond it, Node's timers fire at once
 
 /** Reads durations; those not given keep their default. */
