@@ -8,10 +8,13 @@ export type OutcomeStatus = 'in-sync' | 'ahead' | 'migrated' | 'off';
 
 /** A migration that this call has applied, or taken back. */
 export interface AppliedMigration {
+  /** Of the migration, as the history has it. */
   readonly name: string;
+  /** Of the try that went through, in milliseconds. */
   readonly durationMs: number;
   /** How often it was tried: more than once when it had to wait for table locks. */
   readonly tries: number;
+  /** That of its row in the history: all of one run have the same. */
   readonly batch: number;
 }
 
@@ -22,7 +25,9 @@ export interface UnfinishedBackfill {
   readonly status: 'queued' | 'running' | 'passed' | 'paused' | 'failed' | 'unverified';
   /** Rows of the table that it has come past, and of about how many. */
   readonly seenCount: number;
+  /** Of the table, as its last ANALYZE has it; undefined where there was none. */
   readonly estimatedCount: number | undefined;
+  /** How long the rest takes at the speed of the recent batches; undefined while nobody is at work. */
   readonly remainingMs: number | undefined;
   /** Why it has stopped, without a value of any column but the key. */
   readonly error: { readonly code: string; readonly message: string } | undefined;
@@ -45,6 +50,7 @@ export type ReplicaState =
 
 /** Where one replica stood when the call returned. Plain data, frozen. */
 export interface ReplicaOutcome {
+  /** That of the option, or `replica-1` by its place in the list. */
   readonly name: string;
   readonly state: ReplicaState;
   /** How long it took to see that, from the last commit. */
@@ -55,8 +61,11 @@ export interface ReplicaOutcome {
 export interface TenantOutcome {
   readonly name: string;
   readonly status: OutcomeStatus;
+  /** The newest applied revision before; undefined when there was none. */
   readonly from: string | undefined;
+  /** The newest applied revision afterwards. */
   readonly to: string | undefined;
+  /** What this call has applied to it, in this order. */
   readonly applied: readonly AppliedMigration[];
   /** Not there when there are none. */
   readonly backfills?: readonly UnfinishedBackfill[];
@@ -72,6 +81,7 @@ export interface Outcome {
   readonly from: string | undefined;
   /** The newest applied revision afterwards. */
   readonly to: string | undefined;
+  /** What this call has applied, in this order. */
   readonly applied: readonly AppliedMigration[];
   /** What a downgrade has taken back, newest first. */
   readonly reverted?: readonly AppliedMigration[];

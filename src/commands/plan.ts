@@ -13,6 +13,7 @@ import { baselineOf, type State } from '../state.js';
 import type { TracedStatement } from '../trace/index.js';
 import type { Trace, TraceFailure } from '../traced-steps.js';
 
+/** How far, and whether it is tried in a scratch copy. */
 export interface PlanOptions {
   /** Default `head`. */
   readonly target?: Target | undefined;
@@ -31,6 +32,7 @@ export interface PlannedUpgrade {
   readonly findings: readonly Finding[];
   /** What would be recorded without being run, by the option `baseline`. */
   readonly stamped: readonly string[];
+  /** In the order in which they run. */
   readonly steps: readonly PlannedStep[];
   /** Where a trace was asked for and something is pending. */
   readonly trace: PlannedTrace | undefined;
@@ -47,6 +49,7 @@ export interface PlannedTrace {
 /** One migration that would run. */
 export interface PlannedStep {
   readonly name: string;
+  /** False: outside of one. */
   readonly transaction: boolean;
   /** Whether code older than it can still run: as its config says, else as the lint sees it. */
   readonly compatible: boolean;
@@ -64,6 +67,7 @@ export interface PlannedStep {
   readonly trace: readonly TracedStatement[] | undefined;
 }
 
+/** A statement that a migration would send. */
 export interface PlannedStatement {
   /** With its values, and without passwords. */
   readonly sql: string;

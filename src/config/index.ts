@@ -22,11 +22,11 @@ export { defineConfig, type Check, type CheckContext, type Expectation, type Log
 export type { ApplicationInput, BackfillMode, ExpectationInput, Mode, Options, ProgressEvent } from './options.js';
 export { isConnectionGiven, problemsOf, resolveConfig, type Config } from './resolve.js';
 export type { ReplicaInput, ReplicaSettings } from './replicas.js';
-export { ruleTable, type Rule, type RuleSetting, type RulesInput } from './rules.js';
+export { ruleTable, type Rule, type RuleInput, type RuleSetting, type RulesInput } from './rules.js';
 export type { SchemaInput, SchemaSource } from './schema.js';
 export { mainStream, type After, type Stream, type StreamSettings } from './streams.js';
 export { readTenantName, type TenantSettings, type TenantsInput } from './tenants.js';
-export type { ThrottleSettings } from './throttle.js';
+export type { ThrottleAnswer, ThrottleSettings } from './throttle.js';
 export type { Timeouts, TimeoutsInput } from './timeouts.js';
 export {
   flag,

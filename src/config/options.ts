@@ -21,9 +21,13 @@ export type BackfillMode = 'background' | 'blocking' | 'manual';
 
 /** pino, or anything that is called like it. */
 export interface Logger {
+  /** What a person looks for only when something is wrong. */
   debug(fields: object, message: string): void;
+  /** What happens. */
   info(fields: object, message: string): void;
+  /** What should not be so, and does not stop the call. */
   warn(fields: object, message: string): void;
+  /** What stops the call. */
   error(fields: object, message: string): void;
 }
 
@@ -35,7 +39,9 @@ export interface ProgressEvent {
 
 /** A question of the user's own, asked before the first change. What it throws refuses the boot. */
 export interface Check {
+  /** What errors call it. */
   readonly name: string;
+  /** Gives what is wrong, or nothing; may be asynchronous. */
   run(context: CheckContext): Promise<readonly Finding[]> | readonly Finding[];
 }
 
@@ -85,7 +91,10 @@ export interface Options {
   readonly directConnection?: ConnectionInput | URL | undefined;
   /** A knex instance whose connection settings and migrations configuration are used. Its pool is not touched. */
   readonly knex?: Knex | undefined;
-  /** A directory, a list of them, or an object: knex's own keys, or `modules`. Lies over the configuration of `knex`, key by key. */
+  /**
+   * A directory, a list of them, or an object: knex's own keys, or `modules`. Lies over the configuration of `knex`, key by key.
+   * @minItems 1
+   */
   readonly migrations?: string | URL | readonly (string | URL)[] | MigrationsInput | undefined;
   /**
    * The model: a module with a default function `(knex) => schema-builder calls`, a .sql file, or a list of both. What create-all, check and

@@ -44,6 +44,7 @@ export interface ThrottleSettings {
   readonly check: (() => ThrottleAnswer | Promise<ThrottleAnswer>) | undefined;
 }
 
+/** True, or a reason as text: wait. Anything else: go on. */
 export type ThrottleAnswer = boolean | string | undefined;
 
 const defaults: ThrottleSettings = {

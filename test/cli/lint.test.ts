@@ -14,6 +14,7 @@ import { runCli } from '../support/cli.js';
 import { makeDirectory } from '../support/directories.js';
 import { root } from '../support/majors.js';
 import { readPage } from '../support/markdown.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const project = {
   'package.json': '{ "type": "module" }',
@@ -27,7 +28,9 @@ const flags = ['--migrations', 'db/migrations'];
 async function run(args: readonly string[]) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const code = await runCommandLine(args, { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  const printed = { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  if (args.includes('json') || args.includes('--json')) expectPrinted('lint', printed.stdout);
+  return printed;
 }
 
 test('without a connection lint judges the text, tells harm, remedy and place, and ends with 78', async () => {
