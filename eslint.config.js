@@ -22,7 +22,7 @@ const nodeGlobals = Object.fromEntries(
 );
 
 export default defineConfig(
-  { ignores: ['dist/', 'coverage/', 'node_modules/'] },
+  { ignores: ['dist/', 'coverage/', 'node_modules/', 'reference/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -5,20 +5,24 @@ import { MigrationError } from './errors.js';
 import { resolved } from './read-state.js';
 import { openDatabase, runOnHistory } from './run-call.js';
 
+/** Which backfills are meant. */
 export interface BackfillOptions {
   /** These, each of which must be there (EM_BACKFILL_UNKNOWN); all where undefined. */
   readonly names?: readonly string[] | undefined;
 }
 
+/** Which backfills are meant: each must be named, since a cancelled one is never worked on again. */
 export interface CancelOptions {
   readonly names: readonly string[];
 }
 
+/** Which paused backfills are meant, and what of a definition that has changed. */
 export interface ResumeOptions extends BackfillOptions {
   /** `accept`: where the code has another definition than the one that was enqueued, the rest is done by the code's. Default: refused. */
   readonly changed?: 'accept' | undefined;
 }
 
+/** Which failed or unverified backfills are meant, and from where they go on. */
 export interface RetryOptions extends ResumeOptions {
   /** `start`: an unverified one walks the whole table again. Only where no row that is done matches its `where`; one without is refused. */
   readonly from?: 'start' | undefined;
@@ -29,15 +33,10 @@ export interface RetryOptions extends ResumeOptions {
 // Most boots have no backfill: the room is entered when one of these is called.
 const room = async () => await import('./backfill/index.js');
 
-/**
- * Enqueues a backfill in the transaction of the migration that calls it: one that the migration exports under this name, or one that is given here and
- * has no code. Throws EM_BACKFILL_INVALID and EM_BACKFILL_REFUSED, which take the migration back.
- */
 async function enqueue(knex: Knex, name: string, definition?: Backfill): Promise<void> {
   await (await room()).enqueue(knex, name, definition);
 }
 
-/** What each backfill has come to, in the order in which they were enqueued. Locks and writes nothing. */
 async function list(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
   return await runOnHistory(options, async (call) => {
     const { chosenOf, readProgress } = await room();
@@ -46,7 +45,6 @@ async function list(options: Options = {}, { names }: BackfillOptions = {}): Pro
   });
 }
 
-/** The rows that were set aside: their keys, and why, but no other value of them. Locks and writes nothing. */
 async function aside(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly RowAside[]> {
   return await runOnHistory(options, async (call) => {
     const { chosenOf, readAside, readProgress } = await room();
@@ -56,10 +54,6 @@ async function aside(options: Options = {}, { names }: BackfillOptions = {}): Pr
   });
 }
 
-/**
- * Works on backfills until none has anything left to do, together with whoever else is at them, and gives what they have come to. Throws
- * EM_BACKFILL_UNFINISHED where what is left cannot be done by this code.
- */
 async function run(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
   return await runOnHistory(options, async (call) => {
     const { chosenOf, definitionsIn, readProgress, workToTheEnd } = await room();
@@ -71,10 +65,6 @@ async function run(options: Options = {}, { names }: BackfillOptions = {}): Prom
   });
 }
 
-/**
- * Waits until backfills are done, and works on none; for as long as that takes. Throws EM_BACKFILL_UNFINISHED when one is paused, failed, unverified or
- * cancelled.
- */
 async function wait(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
   return await runOnHistory(options, async (call) => {
     const { waitForDone } = await room();
@@ -83,22 +73,18 @@ async function wait(options: Options = {}, { names }: BackfillOptions = {}): Pro
   });
 }
 
-/** Nobody works on them until they are resumed. Waits for the batches that are under way: when it returns, none is. */
 async function pause(options: Options = {}, { names }: BackfillOptions = {}): Promise<readonly BackfillProgress[]> {
   return await controlled(options, { names, action: 'pause' });
 }
 
-/** Paused ones go on where they stopped. Works on nothing itself. */
 async function resume(options: Options = {}, { names, changed }: ResumeOptions = {}): Promise<readonly BackfillProgress[]> {
   return await controlled(options, { names, action: 'resume', changed });
 }
 
-/** Failed ones go on where they stopped, of unverified ones `verify` is asked again. Works on nothing itself but rows that were set aside. */
 async function retry(options: Options = {}, { names, changed, from, aside }: RetryOptions = {}): Promise<readonly BackfillProgress[]> {
   return await controlled(options, { names, action: 'retry', changed, from, aside });
 }
 
-/** They are never worked on again; what is done stays done, and a migration that requires one of them stays refused. Waits for batches as `pause` does. */
 async function cancel(options: Options, { names }: CancelOptions): Promise<readonly BackfillProgress[]> {
   if (!Array.isArray(names) || names.length === 0) {
     const remedy = 'Name what is to be cancelled. Nothing was changed.';
@@ -120,4 +106,32 @@ async function controlled(options: Options, { names, ...asked }: Control & Backf
 export type { BackfillProgress, RowAside };
 
 /** Changes of many rows, made in batches while the application runs, in each row exactly once. */
-export const backfill = Object.freeze({ enqueue, list, aside, run, wait, pause, resume, retry, cancel });
+export const backfill = Object.freeze({
+  /**
+   * Enqueues a backfill in the transaction of the migration that calls it: one that the migration exports under this name, or one that is given here and
+   * has no code. Throws EM_BACKFILL_INVALID and EM_BACKFILL_REFUSED, which take the migration back.
+   */
+  enqueue,
+  /** What each backfill has come to, in the order in which they were enqueued. Locks and writes nothing. */
+  list,
+  /** The rows that were set aside: their keys, and why, but no other value of them. Locks and writes nothing. */
+  aside,
+  /**
+   * Works on backfills until none has anything left to do, together with whoever else is at them, and gives what they have come to. Throws
+   * EM_BACKFILL_UNFINISHED where what is left cannot be done by this code.
+   */
+  run,
+  /**
+   * Waits until backfills are done, and works on none; for as long as that takes. Throws EM_BACKFILL_UNFINISHED when one is paused, failed, unverified or
+   * cancelled.
+   */
+  wait,
+  /** Nobody works on them until they are resumed. Waits for the batches that are under way: when it returns, none is. */
+  pause,
+  /** Paused ones go on where they stopped. Works on nothing itself. */
+  resume,
+  /** Failed ones go on where they stopped, of unverified ones `verify` is asked again. Works on nothing itself but rows that were set aside. */
+  retry,
+  /** They are never worked on again; what is done stays done, and a migration that requires one of them stays refused. Waits for batches as `pause` does. */
+  cancel,
+});

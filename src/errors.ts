@@ -1,5 +1,5 @@
 import { errorsOf, type Finding } from './finding.js';
-import type { FailedOutcome, Outcome } from './outcome.js';
+import type { FailedOutcome, Outcome, OutcomeStatus } from './outcome.js';
 import { redact } from './sql.js';
 
 /** What a process should end with: 75 try again later, 78 a person must act, 143 stopped by a signal. */
@@ -90,8 +90,10 @@ export const errorTable = {
   EM_ABORTED: { exit: 143, remedy: 'Start the service again when it should run.' },
 } as const satisfies Record<string, Row>;
 
+/** The codes that the library throws: docs/errors.md has a section for each. A code is never reused; a later release may have more. */
 export type ErrorCode = keyof typeof errorTable;
 
+/** What a MigrationError can be given beside its code and message. */
 export interface ErrorDetails {
   readonly cause?: unknown;
   readonly findings?: readonly Finding[];
@@ -107,8 +109,10 @@ export interface ErrorDetails {
 
 /** What one of several databases, or tenants, came to. Plain data, frozen. */
 export interface Member {
+  /** That of its entry, or of its schema. */
   readonly name: string;
-  readonly status: Outcome['status'] | 'failed' | 'not-begun';
+  /** That of its outcome; `not-begun` where one before it has failed. */
+  readonly status: OutcomeStatus | 'failed' | 'not-begun';
   /** Of one that is at head. */
   readonly outcome?: Outcome;
   /** Of one that has failed. */
@@ -120,12 +124,15 @@ const brand = Symbol.for('ensure-migrated.error');
 /** The one error of the library: a stable code, what was being done, and an imperative remedy. Its texts hold no password. */
 export class MigrationError extends Error {
   override readonly name = 'MigrationError';
+  /** Stable: docs/errors.md has a section for each. */
   readonly code: ErrorCode;
+  /** What to do, as an imperative. */
   readonly remedy: string;
   /** Whether the same call may succeed later without anyone acting. */
   readonly retryable: boolean;
   /** The exit code that a process should end with. */
   readonly exitCode: ExitCode;
+  /** Those that refused, where that is why; else empty. */
   readonly findings: readonly Finding[];
   /** What had been done until then; undefined where the lock had not been taken. */
   readonly outcome: FailedOutcome | undefined;

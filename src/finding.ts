@@ -3,8 +3,11 @@ export type Level = 'error' | 'warn' | 'info' | 'off';
 
 /** Where a finding stands, as far as it is known. `line` counts from 1. */
 export interface Place {
+  /** Its name. */
   readonly migration?: string;
+  /** Its path. */
   readonly file?: string;
+  /** From 1. */
   readonly line?: number;
 }
 
@@ -13,10 +16,15 @@ export interface Place {
  * `message` names the harm, `remedy` is an imperative that a tired person can follow.
  */
 export interface Finding {
+  /** A rule, or what else was found: docs/errors.md and docs/lint.md list them. A later release may have more. */
   readonly code: string;
+  /** `error` refuses; the others do not. */
   readonly level: 'error' | 'warn' | 'info';
+  /** The harm, in one sentence. */
   readonly message: string;
+  /** What to do, as an imperative. */
   readonly remedy: string;
+  /** Undefined where it is about no one place. */
   readonly at?: Place;
 }
 

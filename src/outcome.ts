@@ -3,12 +3,18 @@ import type { Finding } from './finding.js';
 /** The phases of a boot, in the order in which they can happen. Their durations stand in `outcome.timings`. */
 export type Phase = 'connect' | 'read' | 'lock' | 'check' | 'backup' | 'apply' | 'verify' | 'release' | 'replicas';
 
+/** `ahead`: the database has newer migrations, and each is marked compatible with older code. `off`: nothing was looked at. */
+export type OutcomeStatus = 'in-sync' | 'ahead' | 'migrated' | 'off';
+
 /** A migration that this call has applied, or taken back. */
 export interface AppliedMigration {
+  /** Of the migration, as the history has it. */
   readonly name: string;
+  /** Of the try that went through, in milliseconds. */
   readonly durationMs: number;
   /** How often it was tried: more than once when it had to wait for table locks. */
   readonly tries: number;
+  /** That of its row in the history: all of one run have the same. */
   readonly batch: number;
 }
 
@@ -19,7 +25,9 @@ export interface UnfinishedBackfill {
   readonly status: 'queued' | 'running' | 'passed' | 'paused' | 'failed' | 'unverified';
   /** Rows of the table that it has come past, and of about how many. */
   readonly seenCount: number;
+  /** Of the table, as its last ANALYZE has it; undefined where there was none. */
   readonly estimatedCount: number | undefined;
+  /** How long the rest takes at the speed of the recent batches; undefined while nobody is at work. */
   readonly remainingMs: number | undefined;
   /** Why it has stopped, without a value of any column but the key. */
   readonly error: { readonly code: string; readonly message: string } | undefined;
@@ -40,7 +48,9 @@ export type ReplicaState =
   | 'not-a-replica'
   | 'logical';
 
+/** Where one replica stood when the call returned. Plain data, frozen. */
 export interface ReplicaOutcome {
+  /** That of the option, or `replica-1` by its place in the list. */
   readonly name: string;
   readonly state: ReplicaState;
   /** How long it took to see that, from the last commit. */
@@ -50,9 +60,12 @@ export interface ReplicaOutcome {
 /** What a call came to in one of several tenants, or streams. Plain data, frozen. */
 export interface TenantOutcome {
   readonly name: string;
-  readonly status: Outcome['status'];
+  readonly status: OutcomeStatus;
+  /** The newest applied revision before; undefined when there was none. */
   readonly from: string | undefined;
+  /** The newest applied revision afterwards. */
   readonly to: string | undefined;
+  /** What this call has applied to it, in this order. */
   readonly applied: readonly AppliedMigration[];
   /** Not there when there are none. */
   readonly backfills?: readonly UnfinishedBackfill[];
@@ -63,12 +76,12 @@ export type StreamOutcome = TenantOutcome;
 
 /** What a call came to. Plain data, frozen. */
 export interface Outcome {
-  /** `ahead`: the database has newer migrations, and each is marked compatible with older code. `off`: nothing was looked at. */
-  readonly status: 'in-sync' | 'ahead' | 'migrated' | 'off';
+  readonly status: OutcomeStatus;
   /** The newest applied revision before; undefined when there was none, or when nothing was looked at. */
   readonly from: string | undefined;
   /** The newest applied revision afterwards. */
   readonly to: string | undefined;
+  /** What this call has applied, in this order. */
   readonly applied: readonly AppliedMigration[];
   /** What a downgrade has taken back, newest first. */
   readonly reverted?: readonly AppliedMigration[];
@@ -105,7 +118,7 @@ interface Compared {
 }
 
 export interface OutcomeParts {
-  readonly status: Outcome['status'];
+  readonly status: OutcomeStatus;
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly applied?: readonly AppliedMigration[];
@@ -139,7 +152,7 @@ function frozen(
 }
 
 /** The status of several that make one. */
-export function statusOfAll(outcomes: readonly Pick<Outcome, 'status'>[]): Outcome['status'] {
+export function statusOfAll(outcomes: readonly Pick<Outcome, 'status'>[]): OutcomeStatus {
   const statuses = new Set(outcomes.map(({ status }) => status));
   return statuses.has('migrated') ? 'migrated' : statuses.has('ahead') ? 'ahead' : 'in-sync';
 }

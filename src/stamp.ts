@@ -34,10 +34,15 @@ export interface StampRequest extends Pick<StampingRequest, 'target' | 'history'
 
 /** What a stamp did. Plain data, frozen. Names are those of the history, in its order. */
 export interface Stamped {
+  /** What was recorded before. */
   readonly before: readonly string[];
+  /** What is recorded now. */
   readonly after: readonly string[];
+  /** What has a row now and had none. */
   readonly recorded: readonly string[];
+  /** What had a row and has none now. */
   readonly unrecorded: readonly string[];
+  /** What the database said to it. */
   readonly proof: Proof;
 }
 

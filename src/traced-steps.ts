@@ -16,6 +16,7 @@ export interface Trace {
   readonly failure: TraceFailure | undefined;
 }
 
+/** Why a migration failed in the scratch database. */
 export interface TraceFailure {
   readonly code: string;
   /** With the migration, the line and the statement, as far as they are known. */

@@ -1,6 +1,7 @@
 import knexOf from 'knex';
 import { describe, expect, test } from 'vitest';
 import { problemsOfAll, resolveDatabases, type AllOptions } from '../src/config/index.js';
+import { configFaults } from './support/json-schemas.js';
 import { problemsIn, secretUrl, withEnvironment } from './support/problems.js';
 
 const url = secretUrl;
@@ -45,6 +46,8 @@ describe('of several databases a problem is told with the name of its entry', ()
     [{ databases: [eu], onFailure: { max: 1, min: 1 } }, ['onFailure.min: unknown option']],
   ])('%o', (options, problems) => {
     expect(problemsOf(options)).toEqual(problems);
+    const isSeen = !/twice|none in us, ap|^databases: .* got undefined/.test(problems.join()); // by an editor
+    expect(configFaults(options)?.length !== 0, 'refused by schemas/config.json').toBe(isSeen);
   });
 
   test('all of them at once, with what the environment says', () => {

@@ -29,7 +29,10 @@ describe('the file of a project', () => {
       return path.relative(directory, findConfigFile(directory) ?? directory);
     };
     expect(await found('knexfile.mjs', 'ensure-migrated.config.ts')).toBe('ensure-migrated.config.ts');
+    expect(await found('knexfile.mjs', 'ensure-migrated.config.json')).toBe('ensure-migrated.config.json');
+    expect(await found('ensure-migrated.config.json', 'ensure-migrated.config.cts')).toBe('ensure-migrated.config.cts');
     expect(await found('knexfile.cts', 'knexfile.mjs')).toBe('knexfile.mjs');
+    expect(await found('knexfile.json')).toBe('');
     expect(await found('other.js')).toBe('');
   });
 
@@ -45,6 +48,28 @@ describe('the file of a project', () => {
     ['named exports', 'ensure-migrated.config.mjs', `export const mode = 'wait';`],
   ])('may be %s', async (_what, name, source) => {
     expect(await optionsOf({ [name]: source })).toMatchObject({ mode: 'wait' });
+  });
+
+  test('may be JSON that names its schema, which says nothing to us', async () => {
+    const $schema = './node_modules/ensure-migrated/schemas/config.json';
+    const name = 'ensure-migrated.config.json';
+    const directory = await makeDirectory({
+      [name]: `\uFEFF${JSON.stringify({ $schema, mode: 'wait', migrations: './db', connection: url })}`,
+    });
+    const { options } = await load(directory);
+    expect(resolveConfig(options)).toMatchObject({ mode: 'wait', migrations: { directories: [path.join(directory, 'db')] } });
+    const several = { $schema, databases: [{ name: 'eu', connection: url }] };
+    expect((await load(await makeDirectory({ [name]: JSON.stringify(several) }))).several?.databases).toHaveLength(1);
+  });
+
+  test('that is no valid JSON is refused without a word of it', async () => {
+    const directory = await makeDirectory({ 'ensure-migrated.config.json': `{ "connection": "${url}" s3cret }` });
+    const { code, message, cause } = await refusalOf(load(directory));
+    expect({ code, message }).toEqual({
+      code: 'EM_CONFIG_INVALID',
+      message: expect.stringContaining('ensure-migrated.config.json: it is not valid JSON, which has neither') as string,
+    });
+    expect(`${message}${String(cause)}${String((cause as Error).cause)}`).not.toContain('s3cret');
   });
 
   test('may be named, from the directory', async () => {

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { resolveConfig, ruleTable, type Options } from '../src/config/index.js';
 import { optionTable } from '../src/config/table.js';
+import { configFaults } from './support/json-schemas.js';
 import { problemsIn, secretUrl, withEnvironment } from './support/problems.js';
 
 const url = secretUrl;
@@ -19,8 +20,11 @@ const transaction = Object.assign(knexOf({ client: 'pg', connection: url }), { i
 const knex = knexOf({ client: 'pg', connection: url });
 const unfinished = 'rules.history-unfinished: expected "error" without exceptions, since going on would be a guess';
 
+/** What the schema of the configuration file cannot tell. */
+const unseen = 'not seen by an editor';
+
 describe('a problem is told with its path, what is expected and what was given', () => {
-  test.each<[unknown, string]>([
+  test.each<[unknown, string, string?]>([
     [url, 'options: expected an object; got text'],
     [knex, 'options: expected an object; got knex: write { knex }'],
     [{ connection: 5 }, `connection: expected ${aConnection}; got a number`],
@@ -29,12 +33,12 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ connection: '' }, `connection: expected ${aUrl}; got empty text`],
     [{ connection: 'clinic' }, `connection: expected ${aUrl}; got text that is none`],
     [{ connection: 'host=db password=s3cret' }, `connection: expected ${aUrl}; got text that is none`],
-    [{ connection: 'postgres://app:s3cret/x@db/clinic' }, `connection: expected ${aUrl}; got text that is none`],
+    [{ connection: 'postgres://app:s3cret/x@db/clinic' }, `connection: expected ${aUrl}; got text that is none`, unseen],
     [{ connection: 'mysql://app:s3cret@db/clinic' }, `connection: expected ${aUrl}; got one that begins with "mysql:"`],
-    [{ connection: { connectionString: 's3cret' } }, `connection.connectionString: expected ${aUrl}; got text that is none`],
-    [{ connection: { host: 'db', pasword: 's3cret' } }, 'connection.pasword: unknown option; did you mean "password"?'],
+    [{ connection: { connectionString: 's3cret' } }, `connection.connectionString: expected ${aUrl}; got text that is none`, unseen],
+    [{ connection: { host: 'db', pasword: 's3cret' } }, 'connection.pasword: unknown option; did you mean "password"?', unseen],
     [{ connection: { connectionString: undefined } }, `connection: expected ${aName}; got none of them (connectionString is undefined)`],
-    [{ connection: { ssl: true } }, `connection: expected ${aName}; got none of them`],
+    [{ connection: { ssl: true } }, `connection: expected ${aName}; got none of them`, unseen],
     [{ directConnection: 'clinic' }, `directConnection: expected ${aUrl}; got text that is none`],
     [{ knex, connection: url }, 'knex: expected alone; got it together with connection'],
     [{ knex: { client: 'pg' } }, 'knex: expected a knex instance; got an object'],
@@ -50,7 +54,7 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ migrations: [] }, 'migrations: expected a directory or a list of them; got an empty list'],
     [{ migrations: ['a', ''] }, `migrations.1: expected ${aDirectory}; got ""`],
     [{ migrations: new URL('https://example.com/a') }, `migrations: expected ${aDirectory}; got "https://example.com/a"`],
-    [{ migrations: { directory: 'file://host/a' } }, `migrations.directory: expected ${aDirectory}; got "file://host/a"`],
+    [{ migrations: { directory: 'file://host/a' } }, `migrations.directory: expected ${aDirectory}; got "file://host/a"`, unseen],
     [{ migrations: { tablename: 'a' } }, 'migrations.tablename: unknown option; did you mean "tableName"?'],
     [{ migrations: { tableName: '' } }, 'migrations.tableName: expected text that is not empty; got ""'],
     [
@@ -75,21 +79,22 @@ describe('a problem is told with its path, what is expected and what was given',
       'knex.migrations.tableName: expected text that is not empty; got 5',
     ],
     [{ searchPath: 'a' }, 'searchPath: expected a list of the names of schemas that is not empty; got "a"'],
-    [{ searchPath: ['a', 'x'.repeat(64)] }, `searchPath.1: expected a name of at most 63 bytes; got "${'x'.repeat(60)}..."`],
+    [{ searchPath: ['a', 'x'.repeat(64)] }, `searchPath.1: expected a name of at most 63 bytes; got "${'x'.repeat(60)}..."`, unseen],
     [{ tenants: ['a'] }, 'tenants: expected an object of { schemas, concurrency, onFailure }; got a list'],
     [{ tenants: {} }, 'tenants.schemas: expected a list of names, or a function that gives one; got nothing'],
     [{ tenants: { schemas: ['a', 'b', 'a'] } }, 'tenants.schemas.2: expected each name once; got "a" again'],
-    [{ tenants: { schemas: ['pg_a'] } }, `tenants.schemas.0: expected a schema that is not the server's own; got "pg_a"`],
+    [{ tenants: { schemas: ['pg_a'] } }, `tenants.schemas.0: expected a schema that is not the server's own; got "pg_a"`, unseen],
     [{ tenants: { schemas: [5] } }, 'tenants.schemas.0: expected text that is not empty; got 5'],
-    [{ tenants: { schemas: ['a\0b'] } }, 'tenants.schemas.0: expected a name without a zero byte; got "a\\u0000b"'],
+    [{ tenants: { schemas: ['a\0b'] } }, 'tenants.schemas.0: expected a name without a zero byte; got "a\\u0000b"', unseen],
     [{ tenants: { schemas: [], concurrency: 0 } }, 'tenants.concurrency: expected a whole number from 1; got 0'],
     [{ tenants: { schemas: [], onFailure: 'halt' } }, 'tenants.onFailure: expected "stop", "continue" or { max }; got "halt"'],
     [{ tenants: { schemas: [], onFailure: {} } }, 'tenants.onFailure.max: expected a whole number from 1; got undefined'],
     [
       { tenants: { schemas: [] }, migrations: { schemaName: 'app' } },
       'migrations.schemaName: expected nothing together with tenants, each of which has its history in its own schema; got "app"',
+      unseen,
     ],
-    [{ tenants: { schemas: [] }, replicas: [url] }, 'replicas: expected nothing together with tenants; got a list of 1'],
+    [{ tenants: { schemas: [] }, replicas: [url] }, 'replicas: expected nothing together with tenants; got a list of 1', unseen],
     [{ baseline: true }, 'baseline: expected text that is not empty; got true'],
     [{ mode: 'aply' }, 'mode: expected "apply", "wait", "verify" or "off"; got "aply"; did you mean "apply"?'],
     [{ mode: url }, 'mode: expected "apply", "wait", "verify" or "off"; got "postgres://app:***@db:5432/clinic"'],
@@ -116,7 +121,7 @@ describe('a problem is told with its path, what is expected and what was given',
       { rules: { blockers: { level: 'warn', except: 'a' } } },
       'rules.blockers.except: expected a list of texts that are not empty; got "a"',
     ],
-    [{ schema: {} }, 'schema: expected the files of the model, or a snapshot; got none'],
+    [{ schema: {} }, 'schema: expected the files of the model, or a snapshot; got none', unseen],
     [{ rules: { 'history-unfinished': 'warn' } }, `${unfinished}; got "warn"`],
     [{ rules: { 'history-unfinished': { level: 'error', except: ['a'] } } }, `${unfinished}; got an object`],
     [{ checks: {} }, 'checks: expected a list of { name, run }; got an object'],
@@ -145,10 +150,12 @@ describe('a problem is told with its path, what is expected and what was given',
     [{ Mode: 'apply' }, 'Mode: unknown option; did you mean "mode"?'],
     [{ directory: 'a' }, 'directory: unknown option; did you mean "migrations.directory"?'],
     [{ password: 's3cret' }, 'password: unknown option; did you mean "connection.password"?'],
-    ...['shards', 'constructor'].map((name): [unknown, string] => [{ [name]: {} }, `${name}: unknown option`]),
+    ...['shards', 'constructor'].map((name): [unknown, string, string?] => [{ [name]: {} }, `${name}: unknown option`]),
     [{ mod: 'off' }, 'mod: unknown option; did you mean "mode"?'],
-  ])('%# %o', (options, problem) => {
+  ])('%# %o', (options, problem, seen) => {
     expect(problemsOf(options)).toEqual([problem]);
+    const faults = configFaults(options) ?? ['it cannot be written as JSON'];
+    expect(faults.length === 0, 'passed by schemas/config.json').toBe(seen === unseen);
   });
 
   test.each<[NodeJS.ProcessEnv, string]>([

@@ -160,7 +160,16 @@ describe('in all pages', () => {
     expect(missingFrom(quoted(text, /\btimeouts\.(\w+)/g), Object.keys(timeoutTable))).toEqual([]);
     expect(missingFrom(quoted(text, /\bmigrations\.([a-z]\w+)/gi), Object.keys(migrationsTable))).toEqual([]);
     expect(
-      missingFrom(quoted(text, /\bconfig\.([a-z]+)\b(?!\.)/g), ['capture', 'transaction', 'breaking', 'requires', 'safe', 'ts', 'js']),
+      missingFrom(quoted(text, /\bconfig\.([a-z]+)\b(?!\.)/g), [
+        'capture',
+        'transaction',
+        'breaking',
+        'requires',
+        'safe',
+        'ts',
+        'js',
+        'json',
+      ]),
     ).toEqual([]);
     const given = quoted(sourceText, /\b(ENSURE_MIGRATED_\w+): /g); // to the command of the option `backup`
     expect(missingFrom(quoted(text, /\b(ENSURE_MIGRATED_\w+)/g), [...variables, ...given])).toEqual([]);

@@ -18,13 +18,14 @@ beforeAll(async () => {
 });
 afterAll(async () => await rm(directory, { recursive: true, force: true }));
 
-test('the package holds the build of src/, its papers, and nothing else', async () => {
+test('the package holds the build of src/, its schemas and papers, and nothing else', async () => {
   const { stdout } = await run('tar', ['-tzf', tarball]);
   const packed = stdout.trim().split('\n');
   const sources = (await readdir(path.join(root, 'src'), { recursive: true })).filter((file) => file.endsWith('.ts'));
   const built = sources.flatMap((file) => ['.js', '.d.ts'].map((ending) => `package/dist/${file.replace(/\.ts$/, ending)}`));
   const papers = ['package/LICENSE', 'package/README.md', 'package/package.json'];
-  expect(packed.sort()).toEqual([...built, ...papers].sort());
+  const schemas = (await readdir(path.join(root, 'schemas'))).map((name) => `package/schemas/${name}`);
+  expect(packed.sort()).toEqual([...built, ...schemas, ...papers].sort());
 });
 
 test('an ES module imports it', async () => {

@@ -14,8 +14,11 @@ import type { Statement, Step } from './render.js';
 import { divide, type Group } from './steps.js';
 
 export interface Decisions {
+  /** Renames that were decided, such as `patients.email:mail` or `public.patients:clients`. */
   readonly renames?: readonly string[] | undefined;
+  /** Asked of each possible rename that `renames` leaves open. Not there: none is one. */
   readonly confirmRename?: ((rename: Rename) => Promise<boolean>) | undefined;
+  /** Whether what destroys rows is written, too. Default false: EM_PLAN_REFUSED. */
   readonly allowDataLoss?: boolean | undefined;
 }
 

@@ -12,6 +12,7 @@ import { renderStep } from './render.js';
 
 export type { Rename } from './renames.js';
 
+/** What a generated migration is called, and what was decided of renames and data loss. */
 export interface GenerateRequest extends Omit<RevisionOptions, 'body' | 'stub'>, Decisions {}
 
 /** What was generated. Plain data, frozen. */

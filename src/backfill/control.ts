@@ -8,7 +8,7 @@ import { tryAside } from './aside.js';
 import { declaredOf, hashOf, type Backfill } from './definition.js';
 import { chosenOf } from './names.js';
 import { readProgress, type BackfillProgress } from './progress.js';
-import type { RangeRow, Status } from './state.js';
+import type { RangeRow, BackfillStatus } from './state.js';
 import { moveOf, noMove, statusOf, type Action, type Move } from './transitions.js';
 import { claimWhole, commit, rollBack, type Place } from './turn.js';
 import type { Crew } from './worker.js';
@@ -101,7 +101,7 @@ async function tell(crew: Crew, place: Place, told: Told): Promise<void> {
     await change(crew, place, { name, render: () => renderDefinition(place, told) });
     await tryAside(crew, place, { name, code });
   }
-  let [from, move]: [Status | undefined, Move | undefined] = [undefined, undefined];
+  let [from, move]: [BackfillStatus | undefined, Move | undefined] = [undefined, undefined];
   const render = (rows: readonly RangeRow[]) => {
     from = statusOf(rows.map(({ status }) => status));
     move = from && moveOf(asked.action, from);

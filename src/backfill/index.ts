@@ -12,7 +12,7 @@ export type { Control } from './control.js';
 export { definitionsIn } from './definitions.js';
 export { pause } from './pause.js';
 export { isOpen, readProgress, type BackfillProgress } from './progress.js';
-export type { BackfillControl, BackfillError, Status } from './state.js';
+export type { BackfillControl, BackfillError, BackfillStatus } from './state.js';
 export { chosenOf } from './names.js';
 export { describeProgress, isUnfinished, readChanged, readUnfinished, shortOf } from './unfinished.js';
 export type { Crew } from './worker.js';

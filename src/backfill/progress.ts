@@ -1,21 +1,25 @@
 import type { Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import { leavesOf } from './key.js';
-import type { BackfillControl, BackfillError, Status } from './state.js';
+import type { BackfillControl, BackfillError, BackfillStatus } from './state.js';
 import { isMissing } from './turn.js';
 
 /** What a backfill has come to, over all of its ranges. Counts are numbers, times are Dates. */
 export interface BackfillProgress {
   readonly name: string;
+  /** That enqueued it; null where none did. */
   readonly migration: string | null;
   /** As the definition has it, until somebody has begun; then schema-qualified and quoted. */
   readonly table: string;
   /** `passed`: all rows are through, and `verify` is being asked. */
-  readonly status: Status;
+  readonly status: BackfillStatus;
+  /** How many ranges of the key it was cut into. */
   readonly rangeCount: number;
   /** Rows that it has come past, and how many of those matched and were changed. */
   readonly seenCount: number;
+  /** How many of those it has changed. */
   readonly changedCount: number;
+  /** How many could not be changed, and were set aside. */
   readonly asideCount: number;
   /** Rows of the table, as its last ANALYZE has it: "of about so many". Undefined where there was none. */
   readonly estimatedCount: number | undefined;
@@ -23,6 +27,7 @@ export interface BackfillProgress {
   readonly rowsPerSecond: number | undefined;
   /** How long the rest takes at that speed. */
   readonly remainingMs: number | undefined;
+  /** Why it has stopped, where it has. */
   readonly error: BackfillError | undefined;
   readonly enqueuedAt: Date;
   readonly startedAt: Date | undefined;

@@ -6,7 +6,7 @@ import type { Declared } from './definition.js';
  * `queued`: nobody has begun. `passed`: this range is through, others may not be, and `verify` is still to be asked. `unverified`: it says that
  * something is wrong. Work is to be done where it is one of the first three.
  */
-export type Status = 'queued' | 'running' | 'passed' | 'paused' | 'failed' | 'unverified' | 'done' | 'cancelled';
+export type BackfillStatus = 'queued' | 'running' | 'passed' | 'paused' | 'failed' | 'unverified' | 'done' | 'cancelled';
 
 /** One range of a backfill, which is all of it unless it has several. */
 export interface RangeRow {
@@ -15,7 +15,7 @@ export interface RangeRow {
   readonly migration: string | null;
   readonly definition: Declared;
   readonly hash: string;
-  readonly status: Status;
+  readonly status: BackfillStatus;
   /** The schema-qualified, quoted name of the table, and the columns that it is walked by; null until somebody has begun. */
   readonly relation: string | null;
   readonly key: readonly KeyColumn[] | null;

@@ -1,5 +1,5 @@
 import { MigrationError } from '../errors.js';
-import type { BackfillControl, Status } from './state.js';
+import type { BackfillControl, BackfillStatus } from './state.js';
 
 export type Action = BackfillControl['action'];
 
@@ -7,7 +7,7 @@ export type Action = BackfillControl['action'];
 export type Move = 'paused' | 'open' | 'passed' | 'cancelled' | 'same';
 
 /** What may be done in which status; what is not here makes no sense. Asked twice, each is the same as asked once. */
-const moves: Readonly<Record<Action, Readonly<Partial<Record<Status, Move>>>>> = {
+const moves: Readonly<Record<Action, Readonly<Partial<Record<BackfillStatus, Move>>>>> = {
   pause: { queued: 'paused', running: 'paused', passed: 'paused', paused: 'same' },
   resume: { paused: 'open', queued: 'same', running: 'same', passed: 'same', done: 'same' },
   retry: { failed: 'open', unverified: 'passed', queued: 'same', running: 'same', passed: 'same', done: 'same' },
@@ -22,7 +22,7 @@ const moves: Readonly<Record<Action, Readonly<Partial<Record<Status, Move>>>>> =
   },
 };
 
-const remedies: Readonly<Partial<Record<Status, (name: string) => string>>> = {
+const remedies: Readonly<Partial<Record<BackfillStatus, (name: string) => string>>> = {
   paused: (name) => `Resume it: ensure-migrated backfill resume ${name}.`,
   failed: (name) => `Mend what stopped it, then try again: ensure-migrated backfill retry ${name}.`,
   unverified: (name) => `Mend what its query \`verify\` finds, then ask again: ensure-migrated backfill retry ${name}.`,
@@ -31,18 +31,18 @@ const remedies: Readonly<Partial<Record<Status, (name: string) => string>>> = {
 };
 
 /** Where an action leads from a status; undefined where it makes no sense. Pure. */
-export function moveOf(action: Action, status: Status): Move | undefined {
+export function moveOf(action: Action, status: BackfillStatus): Move | undefined {
   return moves[action][status];
 }
 
 /** The error for an action that makes no sense: EM_BACKFILL_REFUSED. */
-export function noMove(action: Action, name: string, status: Status): MigrationError {
+export function noMove(action: Action, name: string, status: BackfillStatus): MigrationError {
   const remedy = `${remedies[status]?.(name) ?? ''} Nothing was changed.`.trim();
   return new MigrationError('EM_BACKFILL_REFUSED', `the backfill "${name}" is ${status}: ${action} makes no sense`, { remedy });
 }
 
 /** The status of a backfill whose ranges have these: but for those that go on, all of them have the same. Pure. */
-export function statusOf(ranges: readonly Status[]): Status | undefined {
-  const open: readonly Status[] = ['running', 'queued'];
+export function statusOf(ranges: readonly BackfillStatus[]): BackfillStatus | undefined {
+  const open: readonly BackfillStatus[] = ['running', 'queued'];
   return open.find((status) => ranges.includes(status)) ?? ranges[0];
 }

@@ -5,7 +5,8 @@ import type { Sites, Verb } from './verb.js';
 const introduction = `# Commands
 
 Every verb of the command line. Each is a function of \`ensure-migrated/commands\` first, \`(options, verbOptions)\`, with the lock, the checks and the
-journal of a boot. Results go to stdout, progress to stderr. \`--json\` prints the result, or \`{ "error": { "code", ... } }\`.
+journal of a boot. Results go to stdout, progress to stderr. \`--json\` prints the result, or \`{ "error": { "code", ... } }\`:
+the package has [a schema](stability.md#json) of it for each verb.
 
 Exit codes: 0 done, or in sync; 75 try again later; 78 a person must act (also for words on the command line that make no sense); 130 and 143
 stopped by a signal. Colours only on a terminal, and not where \`NO_COLOR\` is set.

@@ -4,6 +4,7 @@ import { refreshSnapshot } from '../snapshot.js';
 import { listMigrations } from '../source/index.js';
 import { atWorkplace } from '../workplace.js';
 
+/** What a generated migration is called, what was decided of renames and data loss, and where scratch databases are made. */
 export interface AutogenerateOptions extends GenerateRequest {
   /** Asks no server: everything is built on the embedded PostgreSQL. */
   readonly embedded?: boolean | undefined;

@@ -4,6 +4,7 @@ import { MigrationError } from '../errors.js';
 import { openDatabase, runCall } from '../run-call.js';
 import { underLock, type Locked } from '../under-lock.js';
 
+/** Where the backup goes, and how many stay. */
 export interface BackupOptions {
   /** Default: what the option `backup` says. */
   readonly directory?: string | undefined;
@@ -11,12 +12,14 @@ export interface BackupOptions {
   readonly keepCount?: number | undefined;
 }
 
+/** The backup that was taken. Plain data, frozen. */
 export interface BackupResult {
   readonly database: string;
   /** The newest applied migration; undefined when there is none. */
   readonly revision: string | undefined;
   /** The path of the file; of a backup by a command, the last line that it wrote. */
   readonly file: string;
+  /** Undefined of a backup by a command. */
   readonly bytes: number | undefined;
 }
 

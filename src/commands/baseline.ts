@@ -6,6 +6,7 @@ import { learnWhole } from '../proof.js';
 import { openDatabase, runOnHistory } from '../run-call.js';
 import { stampDatabase, type Stamped } from '../stamp.js';
 
+/** At which migration the database stands. */
 export interface BaselineOptions {
   /** Where the project has migrations: the one at which the database stands, by its name or a unique part of it. */
   readonly at?: string | undefined;

@@ -10,6 +10,7 @@ import { pendingAmong } from '../squashed.js';
 import { compareCorners, compareDatabase } from '../triangle.js';
 import { atWorkplace, type Workplace } from '../workplace.js';
 
+/** What is compared, and where scratch databases are made. */
 export interface CheckOptions {
   /** Asks no server: model and migrations are built on the embedded PostgreSQL, and no database is looked at. */
   readonly embedded?: boolean | undefined;

@@ -4,6 +4,7 @@ import { MigrationError } from '../errors.js';
 import { loadModel } from '../model/index.js';
 import { openDatabase, runOnHistory } from '../run-call.js';
 
+/** Whether the migrations are recorded, too. */
 export interface CreateAllOptions {
   /** `head`: records the migrations as applied, after it is proved that they make the same. */
   readonly stamp?: 'head' | undefined;

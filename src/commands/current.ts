@@ -3,6 +3,7 @@ import { readState } from '../read-state.js';
 import { openDatabase, runOnHistory } from '../run-call.js';
 import { waitForHead } from '../wait-for-head.js';
 
+/** Whether to wait. */
 export interface CurrentOptions {
   /** Returns only once the database is at head, for init containers and scripts. */
   readonly wait?: boolean | undefined;
@@ -15,7 +16,9 @@ export interface Current {
   readonly revision: string | undefined;
   /** The newest migration of this code. */
   readonly head: string | undefined;
+  /** Whether it is at the newest migration of this code, and knows no newer one. */
   readonly isHead: boolean;
+  /** How many migrations of the code are not applied. */
   readonly pendingCount: number;
 }
 

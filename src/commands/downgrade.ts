@@ -20,6 +20,7 @@ export interface DowngradeQuestion {
   readonly losses: readonly Finding[];
 }
 
+/** How far to go back, and whether somebody is asked first. */
 export interface DowngradeOptions {
   readonly target: Target;
   /** Goes on without asking. Not needed where `environment` is `test`. */

@@ -6,6 +6,7 @@ import { buildReplayed } from '../replayed.js';
 import { openDatabase, runOnHistory } from '../run-call.js';
 import { mendOf, type Change } from '../schema/index.js';
 
+/** What is not looked at, and what the schema is held against. */
 export interface DriftOptions {
   /** Schemas (`app`) and objects (`app.tmp_*`, with all that belongs to them) that are not looked at. */
   readonly ignore?: readonly string[] | undefined;

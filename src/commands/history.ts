@@ -5,6 +5,7 @@ import { openDatabase, runOnHistory } from '../run-call.js';
 import { migrationId, type Migration } from '../source/index.js';
 import { findRevision, type State } from '../state.js';
 
+/** Which part of the history. */
 export interface HistoryOptions {
   /** From this revision on; a name or a unique part of one. */
   readonly from?: string | undefined;

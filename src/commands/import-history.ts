@@ -6,6 +6,7 @@ import { openDatabase, runOnHistory } from '../run-call.js';
 import type { Change } from '../schema/index.js';
 import { stampDatabase, type Stamped } from '../stamp.js';
 
+/** Which tool, where it keeps its history, and which of its names are which files. */
 export interface ImportHistoryOptions {
   /** The tool that has migrated this database until now. */
   readonly from: ForeignToolName;

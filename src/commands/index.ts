@@ -27,9 +27,13 @@ export type { Generated, GenerateRequest, Rename } from '../autogenerate/index.j
 export type { Created } from '../create-all.js';
 export type { ForeignToolName, Matched } from '../imported/index.js';
 export type { Init, InitOptions } from '../init/index.js';
+export type { ToldStatement } from '../apply/index.js';
+export type { AttemptStatus } from '../history/index.js';
+export type { Holder } from '../lock.js';
+export type { Effect } from '../source/index.js';
 export type { Target } from '../plan.js';
 export type { Proof } from '../proof.js';
-export type { HistoryRow, Locks, OnRecord, RepairQuestion } from '../repair/index.js';
+export type { HistoryRow, LockRepair, Locks, OnRecord, RecordAction, RecordRepair, RepairQuestion, Suspect } from '../repair/index.js';
 export type { Revision, RevisionOptions } from '../revision/index.js';
 export type { SquashResult } from '../squash/index.js';
 export type { Stamped } from '../stamp.js';

@@ -14,6 +14,7 @@ import type { TracedStatement } from '../trace/index.js';
 import type { Trace } from '../traced-steps.js';
 import type { PlannedTrace } from './plan.js';
 
+/** What is judged, against what, and how it will be released. */
 export interface LintOptions {
   /** Names of migrations, or paths of files. Default: with a database what is pending, without one all, from `lint.from` on. */
   readonly files?: readonly string[] | undefined;

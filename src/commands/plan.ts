@@ -14,6 +14,7 @@ import { baselineOf, type State } from '../state.js';
 import type { TracedStatement } from '../trace/index.js';
 import type { Trace, TraceFailure } from '../traced-steps.js';
 
+/** How far, and whether it is tried in a scratch copy. */
 export interface PlanOptions {
   /** Default `head`. */
   readonly target?: Target | undefined;
@@ -34,6 +35,7 @@ export interface PlannedUpgrade {
   readonly stamped: readonly string[];
   /** `each`: a transaction for each step that runs in one. `all`: one for all of them. */
   readonly transaction: Plan['transaction'];
+  /** In the order in which they run. */
   readonly steps: readonly PlannedStep[];
   /** Where a trace was asked for and something is pending. */
   readonly trace: PlannedTrace | undefined;
@@ -50,6 +52,7 @@ export interface PlannedTrace {
 /** One migration that would run. */
 export interface PlannedStep {
   readonly name: string;
+  /** False: outside of one. */
   readonly transaction: boolean;
   /** Whether code older than it can still run: as its config says, else as the lint sees it. */
   readonly compatible: boolean;
@@ -69,6 +72,7 @@ export interface PlannedStep {
   readonly trace: readonly TracedStatement[] | undefined;
 }
 
+/** A statement that a migration would send. */
 export interface PlannedStatement {
   /** With its values, and without passwords. */
   readonly sql: string;

@@ -11,10 +11,12 @@ import {
 } from '../repair/index.js';
 import { openDatabase, runOnHistory } from '../run-call.js';
 
+/** What can be mended: the record of a migration, or a lock. */
 export type RepairAction = RecordAction | 'lock';
 /** Every repair, by the name under which it is asked for. */
 export const repairActions: readonly RepairAction[] = [...recordActions, 'lock'];
 
+/** What is to be mended, why, and whether somebody is asked first. */
 export interface RepairOptions {
   readonly action: RepairAction;
   /** A name or a unique part of one; not for `lock`. */

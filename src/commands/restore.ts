@@ -5,6 +5,7 @@ import { openDatabase, runCall } from '../run-call.js';
 import { atDatabase, readLogin } from '../session/index.js';
 import { underLock } from '../under-lock.js';
 
+/** Which backup, into which database. */
 export interface RestoreOptions {
   /** What `backup`, or `pg_dump --format=custom`, has written. */
   readonly file: string;
@@ -15,6 +16,7 @@ export interface RestoreOptions {
   readonly create?: true | string | undefined;
 }
 
+/** What was put back, and where. Plain data, frozen. */
 export interface RestoreResult {
   readonly database: string;
   readonly file: string;

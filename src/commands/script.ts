@@ -6,6 +6,7 @@ import { runCall } from '../run-call.js';
 import { renderScript, selectRange, type ScriptStep } from '../script/index.js';
 import { listMigrations } from '../source/index.js';
 
+/** What the script is about. */
 export interface ScriptOptions {
   /** `from:to`; either side may be left out, for base and head. `to` before `from` takes migrations back. Default: base to head. */
   readonly range?: string | undefined;
@@ -17,14 +18,17 @@ export interface ScriptOptions {
 
 /** A script for psql. */
 export interface Script {
+  /** For `psql --file`; docs/operations.md says how it is run. */
   readonly sql: string;
   /** In the order in which they run. */
   readonly migrations: readonly ScriptedMigration[];
 }
 
+/** A migration of a script. */
 export interface ScriptedMigration {
   readonly name: string;
   readonly direction: 'up' | 'down';
+  /** False: its statements run outside of one. */
   readonly transaction: boolean;
   readonly statementCount: number;
 }

@@ -2,6 +2,7 @@ import type { Options } from '../config/index.js';
 import { squashMigrations, type SquashRequest, type SquashResult } from '../squash/index.js';
 import { atWorkplace } from '../workplace.js';
 
+/** What is squashed, and what of rows and of the old files. */
 export interface SquashOptions extends SquashRequest {
   /** Asks no server: everything is built on the embedded PostgreSQL. pg_dump is needed all the same. */
   readonly embedded?: boolean | undefined;

@@ -4,6 +4,7 @@ import { learnEffects } from '../proof.js';
 import { openDatabase, runOnHistory } from '../run-call.js';
 import { stampDatabase, type Stamped } from '../stamp.js';
 
+/** Where the history is to end, and what of a stamp that does not fit. */
 export interface StampOptions {
   /** `head`, `base`, or a revision by its name or a unique part of it. */
   readonly target: Target;

@@ -14,14 +14,18 @@ import type { State } from '../state.js';
 
 /** A finding, and the one command that mends it where there is one. */
 export interface MendableFinding extends Finding {
+  /** The command line that mends it. */
   readonly command: string | undefined;
 }
 
 /** How code and database compare. The names and meanings of these fields are kept. */
 export interface Status {
   readonly database: string;
+  /** Whether code and database match as far as the rules ask. */
   readonly inSync: boolean;
+  /** The newest applied migration; undefined at base. */
   readonly revision: string | undefined;
+  /** The newest migration of the code. */
   readonly head: string | undefined;
   /** Names of migrations, for each answer. */
   readonly pending: readonly string[];

@@ -8,6 +8,7 @@ import { openDatabase, runOnHistory } from '../run-call.js';
 import { refreshSnapshot } from '../snapshot.js';
 import { withReplicas } from '../with-replicas.js';
 
+/** How far to go. */
 export interface UpgradeOptions {
   /** Default `head`. */
   readonly target?: Target | undefined;

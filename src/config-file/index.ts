@@ -13,6 +13,7 @@ import {
 } from '../config/index.js';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { importFile } from '../import-file.js';
+import { readJson } from './json.js';
 import { optionsOfKnexfile } from './knexfile.js';
 import { layOver, layOverAll } from './layers.js';
 import { anchorAll, anchorGiven, anchorMigrations } from './paths.js';
@@ -39,9 +40,12 @@ export interface ConfigFile {
   readonly several: AllOptions | undefined;
 }
 
-/** Of a configuration file, in the order in which one is looked for. */
+/** Of a configuration file that is code, in the order in which one is looked for. */
 export const configExtensions: readonly string[] = ['js', 'mjs', 'cjs', 'ts', 'mts', 'cts'];
-const names = ['ensure-migrated.config', 'knexfile'].flatMap((name) => configExtensions.map((extension) => `${name}.${extension}`));
+const names = [
+  ...[...configExtensions, 'json'].map((extension) => `ensure-migrated.config.${extension}`),
+  ...configExtensions.map((extension) => `knexfile.${extension}`),
+];
 
 /** The file that configures the project in this directory: ensure-migrated.config.*, else a knexfile. Absolute. */
 export function findConfigFile(directory: string): string | undefined {
@@ -86,7 +90,7 @@ function refuseProblems(problems: readonly string[]): void {
 }
 
 async function loadOptions(file: string, environment: string | undefined): Promise<Options | AllOptions> {
-  const value = await valueOf(await importFile(file));
+  const value = file.endsWith('.json') ? await readJson(file) : await valueOf(await importFile(file));
   if (!isObject(value)) throw new Error(`it should export an object of options, or a function that gives one; it exports ${kindOf(value)}`);
   const directory = dirname(file);
   if (isKnexfile(file)) return await optionsOfKnexfile(value, { directory, environment });

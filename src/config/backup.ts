@@ -4,10 +4,15 @@ import { isObject, record, refuse, shown, text, wholeFrom1, type Place, type Rea
 /** How a backup is taken: by pg_dump into a directory, or by a command of the user's. */
 export type BackupSettings = BackupDirectory | { readonly command: string };
 
+/** For pg_dump. */
 export interface BackupDirectory {
   /** Must exist. */
   readonly directory: string;
-  /** How many backups of one database are kept there. Undefined: all of them. */
+  /**
+   * How many backups of one database are kept there. Undefined: all of them.
+   * @asType integer
+   * @minimum 1
+   */
   readonly keepCount?: number;
 }
 

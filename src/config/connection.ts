@@ -28,7 +28,10 @@ export interface PgConfig {
   idle_in_transaction_session_timeout?: number | undefined;
 }
 
-/** A URL, a configuration of pg, or a function that gives either and is asked before each connect (rotating credentials). */
+/**
+ * A URL, a configuration of pg, or a function that gives either and is asked before each connect (rotating credentials).
+ * @pattern ^(postgres|postgresql|pg)://|^socket:|^/
+ */
 export type ConnectionInput = string | PgConfig | (() => Promise<string | PgConfig> | string | PgConfig);
 
 /** Gives the settings for one connect. Throws what the user's function throws, and EM_CONFIG_INVALID when it gives no connection. */

@@ -16,17 +16,33 @@ import {
 
 /** One of several databases: its name, its connection or knex, and what it has other than the others. */
 export interface DatabaseOptions extends Omit<Options, OfTheCall> {
-  /** What errors, events and the command line call it. */
+  /**
+   * What errors, events and the command line call it.
+   * @pattern ^[^\s*]+$
+   */
   readonly name: string;
 }
 
 /** What a call for several databases can be asked. The options beside `databases` are the defaults of each entry, option by option. */
 export interface AllOptions extends Omit<Options, OfOneDatabase> {
-  /** In the order in which they are begun. Each names its own connection: nothing of the environment stands in for that. */
+  /**
+   * In the order in which they are begun. Each names its own connection: nothing of the environment stands in for that.
+   * @minItems 1
+   */
   readonly databases: readonly DatabaseOptions[];
-  /** How many at once. Default 4. */
+  /**
+   * How many at once.
+   * @default 4
+   * @asType integer
+   * @minimum 1
+   */
   readonly concurrency?: number | undefined;
-  /** So many go first; the others are begun only when all of these are at head, whatever `onFailure` says. Default 0. */
+  /**
+   * So many go first; the others are begun only when all of these are at head, whatever `onFailure` says.
+   * @default 0
+   * @asType integer
+   * @minimum 0
+   */
   readonly canary?: number | undefined;
   /** When one has failed: begin no more (`stop`, the default), go on (`continue`), or go on until more than `max` have failed. */
   readonly onFailure?: OnFailure | undefined;

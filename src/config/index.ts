@@ -14,20 +14,20 @@ export type { OnFailure } from './on-failure.js';
 export { nodeEnvironment, variableOf } from './environment.js';
 export { extraCertificatesFile, inheritedVariables, searchedDirectories } from './inherited.js';
 export { lintRuleTable, type LintRule } from './lint-rules.js';
-export { defaultSmallTableRows, type LintSettings } from './lint.js';
+export { defaultSmallTableRows, type LintInput, type LintSettings } from './lint.js';
 export { migrationKeys } from './migrations.js';
 export type { MigrationHook, MigrationHooks, MigrationsConfig, MigrationsInput } from './migrations.js';
 export type { MigrationModule, MigrationModules, MigrationSource } from './modules.js';
 export { defineConfig, type Check, type CheckContext, type Expectation, type Logger } from './options.js';
-export type { Mode, Options, ProgressEvent } from './options.js';
+export type { ApplicationInput, BackfillMode, ExpectationInput, Mode, Options, ProgressEvent } from './options.js';
 export { isConnectionGiven, problemsOf, resolveConfig, type Config } from './resolve.js';
 export type { ReplicaInput, ReplicaSettings } from './replicas.js';
-export { ruleTable, type Rule, type RuleSetting, type RulesInput } from './rules.js';
+export { ruleTable, type Rule, type RuleInput, type RuleSetting, type RulesInput } from './rules.js';
 export type { SchemaInput, SchemaSource } from './schema.js';
 export { mainStream, type After, type Stream, type StreamSettings } from './streams.js';
 export { readTenantName, type TenantSettings, type TenantsInput } from './tenants.js';
-export type { ThrottleSettings } from './throttle.js';
-export type { Timeouts } from './timeouts.js';
+export type { ThrottleAnswer, ThrottleSettings } from './throttle.js';
+export type { Timeouts, TimeoutsInput } from './timeouts.js';
 export {
   flag,
   isObject,

@@ -1,5 +1,19 @@
 import { record, refuse, shown, text, type Reader } from './values.js';
 
+/** How migrations are judged, as it is given. */
+export interface LintInput {
+  /** The revision from which on migrations are judged; all older are not. */
+  readonly from?: string | undefined;
+  /**
+   * How many rows a table may have before a scan, a rewrite or a block of it counts.
+   * @default 10000
+   * @asType integer
+   * @minimum 0
+   */
+  readonly smallTableRows?: number | undefined;
+}
+
+/** The same, resolved. */
 export interface LintSettings {
   /** The revision from which on migrations are judged. */
   readonly from?: string;

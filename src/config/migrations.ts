@@ -12,6 +12,7 @@ export interface MigrationHooks {
   readonly afterAll?: MigrationHook;
 }
 
+/** One of knex's hooks, called as knex does. What it throws stops the run. */
 export type MigrationHook = (knexOrTrx: Knex, migrations: unknown[]) => unknown;
 
 /** Where the migrations are and how the history is kept, resolved. */
@@ -35,9 +36,12 @@ export interface MigrationsConfig {
 
 /** The keys of knex's migration configuration as they are, and `modules`. */
 export interface MigrationsInput {
+  /** @minItems 1 */
   readonly directory?: string | URL | readonly (string | URL)[] | undefined;
+  /** Instead of a directory: names, each with its module or a function that imports it. */
   readonly modules?: Readonly<Record<string, MigrationModule | (() => Promise<unknown>)>> | undefined;
   readonly migrationSource?: MigrationSource | undefined;
+  /** @maxLength 53 */
   readonly tableName?: string | undefined;
   readonly schemaName?: string | null | undefined;
   readonly disableTransactions?: boolean | undefined;
@@ -46,6 +50,7 @@ export interface MigrationsInput {
   readonly loadExtensions?: readonly string[] | undefined;
   readonly extension?: string | undefined;
   readonly stub?: string | undefined;
+  /** @pattern \{slug\} */
   readonly fileName?: string | undefined;
   readonly name?: string | undefined;
   readonly beforeAll?: MigrationHook | undefined;

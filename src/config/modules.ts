@@ -3,7 +3,9 @@ import { isObject, kindOf, refuse, within, type Place } from './values.js';
 
 /** What a migration's file exports. */
 export interface MigrationModule {
+  /** Brings the change. Required of a migration that is to run. */
   readonly up?: (knex: Knex) => unknown;
+  /** Takes it back. Needed by a downgrade only. */
   readonly down?: (knex: Knex) => unknown;
   /** Runs after `up`, inside its transaction, and rolls it back by throwing. */
   readonly verify?: (knex: Knex) => unknown;
@@ -25,8 +27,11 @@ export interface MigrationModule {
 
 /** knex's own kind of source for migrations that are not files. */
 export interface MigrationSource {
+  /** All of them, each as this source has it. */
   getMigrations(loadExtensions: readonly string[]): PromiseLike<readonly unknown[]> | readonly unknown[];
+  /** What the history calls one of them. */
   getMigrationName(migration: unknown): string;
+  /** Its code; asked only for what is needed. */
   getMigration(migration: unknown): PromiseLike<MigrationModule> | MigrationModule;
 }
 

@@ -1,7 +1,17 @@
 import { isPlainObject, refuse, refuseUnknownKeys, shown, wholeFrom1, within, type Reader } from './values.js';
 
 /** When one of several has failed: begin no more, go on with the others, or go on until more than `max` have failed. */
-export type OnFailure = 'stop' | 'continue' | { readonly max: number };
+export type OnFailure =
+  | 'stop'
+  | 'continue'
+  | {
+      /**
+       * How many may fail.
+       * @asType integer
+       * @minimum 1
+       */
+      readonly max: number;
+    };
 
 export const readOnFailure: Reader<OnFailure> = (value, place) => {
   if (value === 'stop' || value === 'continue') return value;

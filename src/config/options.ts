@@ -3,6 +3,7 @@ import type { Finding } from '../finding.js';
 import type { BackupSettings } from './backup.js';
 import type { ConnectionInput } from './connection.js';
 import type { AllOptions } from './databases.js';
+import type { LintInput } from './lint.js';
 import type { MigrationsInput } from './migrations.js';
 import type { ReplicaInput } from './replicas.js';
 import type { RulesInput } from './rules.js';
@@ -10,7 +11,7 @@ import type { SchemaInput } from './schema.js';
 import type { Stream } from './streams.js';
 import type { TenantsInput } from './tenants.js';
 import type { ThrottleSettings } from './throttle.js';
-import type { Timeouts } from './timeouts.js';
+import type { TimeoutsInput } from './timeouts.js';
 
 /** `apply` brings the database to head; `wait` waits until another process has; `verify` throws when it is not; `off` does nothing. */
 export type Mode = 'apply' | 'wait' | 'verify' | 'off';
@@ -20,9 +21,13 @@ export type BackfillMode = 'background' | 'blocking' | 'manual';
 
 /** pino, or anything that is called like it. */
 export interface Logger {
+  /** What a person looks for only when something is wrong. */
   debug(fields: object, message: string): void;
+  /** What happens. */
   info(fields: object, message: string): void;
+  /** What should not be so, and does not stop the call. */
   warn(fields: object, message: string): void;
+  /** What stops the call. */
   error(fields: object, message: string): void;
 }
 
@@ -34,10 +39,13 @@ export interface ProgressEvent {
 
 /** A question of the user's own, asked before the first change. What it throws refuses the boot. */
 export interface Check {
+  /** What errors call it. */
   readonly name: string;
+  /** Gives what is wrong, or nothing; may be asynchronous. */
   run(context: CheckContext): Promise<readonly Finding[]> | readonly Finding[];
 }
 
+/** What a check may ask, and what it is told. */
 export interface CheckContext {
   /** Queries in a read-only session. */
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
@@ -56,6 +64,25 @@ export interface Expectation {
   readonly systemIdentifier?: string;
 }
 
+/** The identity of the one database that may be migrated, as it is given. */
+export interface ExpectationInput {
+  /** Its name. */
+  readonly database?: string | undefined;
+  /**
+   * That of its server, as in `pg_control_system()`: digits, as text.
+   * @pattern ^\d+$
+   */
+  readonly systemIdentifier?: string | undefined;
+}
+
+/** Who migrates: written with each run. */
+export interface ApplicationInput {
+  /** Default: `npm_package_name`, else the name of the working directory. */
+  readonly name?: string | undefined;
+  /** Default: `npm_package_version`. */
+  readonly version?: string | undefined;
+}
+
 /** What a call can be asked. An option that is undefined counts as not given. docs/options.md lists them with their defaults. */
 export interface Options {
   /** Where: a URL, a configuration of pg, or a function giving either. Not together with `knex`. */
@@ -64,7 +91,10 @@ export interface Options {
   readonly directConnection?: ConnectionInput | URL | undefined;
   /** A knex instance whose connection settings and migrations configuration are used. Its pool is not touched. */
   readonly knex?: Knex | undefined;
-  /** A directory, a list of them, or an object: knex's own keys, or `modules`. Lies over the configuration of `knex`, key by key. */
+  /**
+   * A directory, a list of them, or an object: knex's own keys, or `modules`. Lies over the configuration of `knex`, key by key.
+   * @minItems 1
+   */
   readonly migrations?: string | URL | readonly (string | URL)[] | MigrationsInput | undefined;
   /**
    * The model: a module with a default function `(knex) => schema-builder calls`, a .sql file, or a list of both. What create-all, check and
@@ -80,6 +110,7 @@ export interface Options {
   /**
    * The search_path of the session for every migration, check and read of the call; beats that of the role, of the database and of `knex`. New tables
    * go to the first schema, which must exist.
+   * @minItems 1
    */
   readonly searchPath?: readonly string[] | undefined;
   /**
@@ -112,7 +143,7 @@ export interface Options {
    * how many rows a table may have before a scan, a rewrite or a block of it counts. `false`: no lint; each migration counts as breaking that
    * does not say otherwise.
    */
-  readonly lint?: false | { readonly from?: string | undefined; readonly smallTableRows?: number | undefined } | undefined;
+  readonly lint?: false | LintInput | undefined;
   /**
    * What a backfill waits for between two batches; each limit holds it above, and lets it go on at half of that. `replicaLagMs` (default 10000) and
    * `replicaLagBytes` of the slowest replica, `slotBacklogBytes` of WAL kept for a replication slot, `waitingLocksCount` (default 20) of sessions that wait
@@ -123,13 +154,13 @@ export interface Options {
   /** Questions of your own, asked together with the built-in checks. */
   readonly checks?: readonly Check[] | undefined;
   /** Refuses to migrate any other database than this. */
-  readonly expect?: { readonly database?: string | undefined; readonly systemIdentifier?: string | undefined } | undefined;
+  readonly expect?: ExpectationInput | undefined;
   /** Written with each run. */
   readonly environment?: string | undefined;
   /** Written with each run, and part of the session's application_name. */
-  readonly application?: { readonly name?: string | undefined; readonly version?: string | undefined } | undefined;
+  readonly application?: ApplicationInput | undefined;
   /** Durations in milliseconds. */
-  readonly timeouts?: { readonly [Name in keyof Timeouts]?: number | undefined } | undefined;
+  readonly timeouts?: TimeoutsInput | undefined;
   /** pino or compatible; `false` is silent; by default a pino of our own that writes to stdout. */
   readonly logger?: Logger | false | undefined;
   /** Stops the call when aborted: rolled back, unlocked, EM_ABORTED. */

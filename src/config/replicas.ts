@@ -12,7 +12,12 @@ export type ReplicaInput =
       readonly connection: ConnectionInput | URL;
       /** Whether a replica that does not show the migrated schema refuses the boot (default) or is a finding of the outcome. */
       readonly policy?: 'fail' | 'warn' | undefined;
-      /** How long to wait for it after the last commit. Default 30 s, within `timeouts.callMs`; a configured delay of its replay is added. */
+      /**
+       * How long to wait for it after the last commit, within `timeouts.callMs`; a configured delay of its replay is added.
+       * @default 30000
+       * @asType integer
+       * @minimum 1
+       */
       readonly timeoutMs?: number | undefined;
       /** `always` (default): also looked at when nothing is pending. `migrated`: only by a call that finds something pending when it begins. */
       readonly when?: 'always' | 'migrated' | undefined;

@@ -140,7 +140,7 @@ function readOption(name: keyof Options, options: Options, problems: string[]): 
   return row.default === undefined ? undefined : row.read(row.default, { path: name, problems });
 }
 
-/** Names that an unknown one may have meant. Whoever writes `{ directory }` at the top is told where it belongs. */
+/** Names that may stand there, and that an unknown one may have meant. Whoever writes `{ directory }` at the top is told where it belongs. */
 export function suggestible(): string[] {
   const under = (name: string, keys: object) => Object.keys(keys).map((key) => `${name}.${key}`);
   return [
@@ -149,8 +149,12 @@ export function suggestible(): string[] {
     ...under('timeouts', timeoutTable),
     ...under('rules', ruleTable),
     ...connectionNames,
+    schemaName,
   ];
 }
+
+// What an editor looks for in a JSON file. It means nothing to us, also where an application imports that file.
+const schemaName = '$schema';
 
 const connectionNames = ['connectionString', 'host', 'port', 'user', 'password', 'database', 'ssl'].map((key) => `connection.${key}`);
 

@@ -71,6 +71,7 @@ export const ruleTable = {
   ...lintRuleTable,
 } as const satisfies Record<string, RuleRow>;
 
+/** The name of a rule: docs/options.md has all of them. */
 export type Rule = keyof typeof ruleTable;
 
 const ruleNames = Object.keys(ruleTable) as Rule[];
@@ -82,9 +83,17 @@ export interface RuleSetting {
   readonly except: readonly string[];
 }
 
-export type RulesInput = {
-  readonly [Name in Rule]?: Level | { readonly level: Level; readonly except?: readonly string[] | undefined } | undefined;
-};
+/** How one rule is treated, as it is given: a level, also with exceptions. */
+export type RuleInput =
+  | Level
+  | {
+      readonly level: Level;
+      /** The migrations, tables, or whatever else the rule names, that it passes over. */
+      readonly except?: readonly string[] | undefined;
+    };
+
+/** A level for each rule; the others keep their default. */
+export type RulesInput = { readonly [Name in Rule]?: RuleInput | undefined };
 
 /** Reads the levels of rules; the others keep their default. */
 export function readRules(value: unknown, place: Place): Readonly<Record<Rule, RuleSetting>> | undefined {

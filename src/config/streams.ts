@@ -3,7 +3,10 @@ import { record, refuse, shown, suggestion, texts, within, type Place, type Read
 
 /** Migrations that a package brings, with a history of their own. What such a package exports. */
 export interface Stream {
-  /** Letters, digits, `_` and `-`. Errors, events and the command line call it so, and its history table is `<name>_migrations`. */
+  /**
+   * Letters, digits, `_` and `-`. Errors, events and the command line call it so, and its history table is `<name>_migrations`.
+   * @pattern ^(?!main$)[A-Za-z0-9_-]{1,40}$
+   */
   readonly name: string;
   /** As the option of that name, for a package by a file URL of its own (`new URL('./migrations', import.meta.url)`), or `modules` in a bundle. */
   readonly migrations: string | URL | readonly (string | URL)[] | MigrationsInput;

@@ -4,9 +4,17 @@ import { record, refuse, shown, text, wholeFrom1, isObject, within, type Place, 
 
 /** A schema for each tenant, in one database. */
 export interface TenantsInput {
-  /** Their names, or a function that gives them and is asked at each call. An empty list: nothing is to be done. */
+  /**
+   * Their names, or a function that gives them and is asked at each call. An empty list: nothing is to be done.
+   * @uniqueItems true
+   */
   readonly schemas: readonly string[] | (() => Promise<readonly string[]> | readonly string[]);
-  /** How many are migrated at once, each on a connection of its own. Default 4; never more than a quarter of the server's max_connections. */
+  /**
+   * How many are migrated at once, each on a connection of its own; never more than a quarter of the server's max_connections.
+   * @default 4
+   * @asType integer
+   * @minimum 1
+   */
   readonly concurrency?: number | undefined;
   /** When one has failed: go on with the others (default), begin no more, or go on until more than `max` have failed. */
   readonly onFailure?: OnFailure | undefined;

@@ -29,7 +29,11 @@ export const timeoutTable = {
 /** Durations in milliseconds. */
 export type Timeouts = { readonly [Name in keyof typeof timeoutTable]: number };
 
-const greatest = 2 ** 31 - 1; // beyond it, Node's timers fire at once
+/** Durations in milliseconds, as they are given. docs/options.md has the default of each. */
+export type TimeoutsInput = { readonly [Name in keyof Timeouts]?: number | undefined };
+
+/** Beyond it, Node's timers fire at once. */
+export const greatestMs = 2 ** 31 - 1;
 
 /** Reads durations; those not given keep their default. */
 export const readTimeouts: Reader<Timeouts> = (value, place) => {
@@ -43,7 +47,7 @@ const readers = Object.fromEntries(names.map((name) => [name, milliseconds(timeo
 
 function milliseconds({ least = 1 }: TimeoutRow): Reader<number> {
   return (value, place) => {
-    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= greatest) return value;
-    return refuse(place, `milliseconds, a whole number from ${least} to ${greatest}`, shown(value));
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= greatestMs) return value;
+    return refuse(place, `milliseconds, a whole number from ${least} to ${greatestMs}`, shown(value));
   };
 }

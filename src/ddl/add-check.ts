@@ -4,6 +4,7 @@ import { addConstraint, refuseValidateInTransaction, type FoundConstraint, type 
 import { inParentheses, name, readOptions, sql, sqlOf, tableName, type Form, type TableName } from './options.js';
 import { isSameExpression } from './same.js';
 
+/** The check, and when it is held against the rows that are there. */
 export interface AddCheckOptions {
   readonly table: TableName;
   /** Of the constraint. */

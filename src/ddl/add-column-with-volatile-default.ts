@@ -7,6 +7,7 @@ import { name, readOptions, sql, sqlOf, tableName, type Form, type TableName } f
 import { isSameDefault, isSameType } from './same.js';
 import { change, read, refuseTransaction } from './send.js';
 
+/** The column, and its default. */
 export interface AddColumnOptions {
   readonly table: TableName;
   readonly column: string;

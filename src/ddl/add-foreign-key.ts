@@ -7,8 +7,10 @@ import { invalid, name, names, readOptions, sqlOf, tableName, type Form, type Ta
 import { readTable, readVersion } from './table.js';
 
 const actions = { 'no action': 'a', restrict: 'r', cascade: 'c', 'set null': 'n', 'set default': 'd' } as const;
+/** What happens to a row whose parent goes or changes. */
 export type ReferentialAction = keyof typeof actions;
 
+/** The foreign key, and when it is held against the rows that are there. */
 export interface AddForeignKeyOptions {
   readonly table: TableName;
   /** Of the constraint. */

@@ -7,6 +7,7 @@ import { planPartitions } from './partitioned-index.js';
 import { change, refuseTransaction } from './send.js';
 import { readTable } from './table.js';
 
+/** The index. */
 export type AddIndexOptions = IndexDefinition;
 
 /** See index.ts. Looks at everything first, so that a refusal comes before the first change. */

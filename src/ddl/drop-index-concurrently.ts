@@ -6,6 +6,7 @@ import { name, readOptions, sqlOf, tableName, type Form, type TableName } from '
 import { change, refuseTransaction } from './send.js';
 import { readTable, type Table } from './table.js';
 
+/** Which index, and of which table. */
 export interface DropIndexOptions {
   readonly table: TableName;
   /** Of the index, which stands in the schema of its table. */

@@ -6,6 +6,7 @@ import { addConstraint, readConstraint, renderValidate, type FoundConstraint } f
 import { name, readOptions, sqlOf, tableName, type Form, type TableName } from './options.js';
 import { change, read, refuseTransaction } from './send.js';
 
+/** Which column. */
 export interface SetNotNullOptions {
   readonly table: TableName;
   readonly column: string;

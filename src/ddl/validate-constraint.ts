@@ -4,6 +4,7 @@ import { readConstraint, renderValidate } from './constraint.js';
 import { name, readOptions, sqlOf, tableName, type Form, type TableName } from './options.js';
 import { change, read, refuseNoKnex } from './send.js';
 
+/** Which constraint, and of which table. */
 export interface ValidateConstraintOptions {
   readonly table: TableName;
   /** Of the constraint. */

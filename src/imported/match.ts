@@ -9,6 +9,7 @@ export interface Candidate {
   readonly sha256: string | undefined;
 }
 
+/** A migration that the other tool has on record, and the file here that is it. */
 export interface Matched {
   /** What the other tool calls it. */
   readonly theirs: string;

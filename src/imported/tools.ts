@@ -56,6 +56,7 @@ const tools = {
   },
 } as const satisfies Record<string, ForeignTool>;
 
+/** The tools whose history can be taken over. */
 export type ForeignToolName = keyof typeof tools;
 
 export const foreignTools = Object.keys(tools) as readonly ForeignToolName[];

@@ -9,6 +9,7 @@ import { listExisting, writeRevision } from '../revision/index.js';
 import { bootLinesFor, findBootFile } from './boot-lines.js';
 import { configText } from './config-text.js';
 
+/** How a project is set up. */
 export interface InitOptions {
   /** Of the project; default the working directory. */
   readonly directory?: string | undefined;
@@ -16,6 +17,7 @@ export interface InitOptions {
   readonly extension?: string | undefined;
 }
 
+/** What was written into a project, and what is left to write. Plain data, frozen. */
 export interface Init {
   /** What was written, absolute. */
   readonly files: readonly string[];

@@ -13,6 +13,7 @@ export interface LockRequest extends Asking {
   readonly terminate?: boolean | undefined;
 }
 
+/** Who held the locks before and after. */
 export interface LockRepair {
   readonly action: 'lock';
   readonly migration: undefined;

@@ -43,6 +43,7 @@ export interface OnRecord {
   readonly compatible: boolean | undefined;
 }
 
+/** What stood on record of a migration before and after. */
 export interface RecordRepair {
   readonly action: RecordAction;
   readonly migration: string;

@@ -12,6 +12,7 @@ import { downTemplate, fill, readTemplate, type Format } from './template.js';
 
 export type { Format } from './template.js';
 
+/** What a new migration is called, where it goes, and what is in it. */
 export interface RevisionOptions {
   /** What it changes, in a few words. Becomes a part of its name, and the first line of the file. */
   readonly message: string;
@@ -28,6 +29,7 @@ export interface RevisionOptions {
 /** Gives the texts of a migration in a format: its file, and for SQL the one that takes it back. */
 export type Body = (format: Format, title: string) => readonly [up: string, down: string | undefined];
 
+/** A migration that was written. Plain data, frozen. */
 export interface Revision {
   /** As the history will have it. */
   readonly name: string;

@@ -70,6 +70,7 @@ export interface StartingPoint {
   readonly at?: string | undefined;
 }
 
+/** A test database, and the boots that were started on it. */
 export interface Booted {
   readonly db: TestDatabase;
   readonly boots: readonly Boot[];

@@ -7,6 +7,7 @@ import type { Outcome } from '../outcome.js';
 import { identifier, literal } from '../sql.js';
 import { connectLink, type Link } from './link.js';
 
+/** The options of the boot that makes it anew, and its name once more. */
 export interface ResetSchemaOptions extends Options {
   /** The name of the database: said twice, it is meant. */
   readonly confirm: string;

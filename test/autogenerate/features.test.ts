@@ -5,6 +5,7 @@ import type { Finding, MigrationError } from '../../src/index.js';
 import { createDatabase } from '../support/servers.js';
 import { beyond, features, inSchema, oneWay, schemaOf, scriptOf, unclean, type Feature } from './features.js';
 import { linesOf, makeProject } from './project.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 type Side = 'before' | 'after';
 
@@ -29,7 +30,9 @@ async function generated({ all, from, to }: Generation): Promise<readonly Findin
   await model.query(scriptOf(all, to));
   await upgrade(options);
   const before = await linesOf(database);
-  const { migrations, findings } = await autogenerate(options, { message: 'Change the model', allowDataLoss: true, extension: 'js' });
+  const generated = await autogenerate(options, { message: 'Change the model', allowDataLoss: true, extension: 'js' });
+  expectPrinted('revision', generated);
+  const { migrations, findings } = generated;
   await upgrade(options);
   expect(await linesOf(database)).toEqual(await linesOf(model));
   if (to === 'after') expect(await autogenerate(options, { message: 'Again' })).toEqual({ migrations: [], findings: [] });

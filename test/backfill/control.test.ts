@@ -4,6 +4,7 @@ import { backfill, type Options } from '../../src/index.js';
 import { moveOf } from '../../src/backfill/transitions.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
 import { enqueueOn, type Enqueued } from './fixture.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -197,6 +198,7 @@ describe('retry', () => {
     const { options, name, table, counted } = project;
     expect(await backfill.run(options)).toMatchObject([{ status: 'done', changedCount: 497, asideCount: 3 }]);
     const aside = await backfill.aside(options, { names: [name] });
+    expectPrinted('backfill', aside);
     expect(aside.map(({ key }) => key).sort()).toEqual([['400'], ['7'], ['8']]);
     expect(JSON.stringify(aside)).not.toContain('bad');
     expect(await backfill.retry(options, { names: [name] })).toMatchObject([{ asideCount: 3 }]);

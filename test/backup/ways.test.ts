@@ -7,6 +7,7 @@ import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { failureOf } from '../support/scene.js';
 import { createDatabase, startServer } from '../support/servers.js';
 import { boot, first, goodUpgrade, makeClinic, second } from './fixture.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 describeWithClientTools('backups', () => {
   test('over a Unix socket, with a password that a function gives anew each time', async () => {
@@ -20,7 +21,7 @@ describeWithClientTools('backups', () => {
     const { file } = await backup({ connection, logger: false }, { directory: clinic.directory });
     expect(asked).toBeGreaterThan(1);
     const target = await createDatabase({ major: dumpableMajor });
-    await restore({ connection: target.url, logger: false }, { file });
+    expectPrinted('restore', await restore({ connection: target.url, logger: false }, { file }));
     expect(dumpOf(target)).toContain('CREATE TABLE public.notes');
   });
 

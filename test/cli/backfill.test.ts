@@ -6,6 +6,7 @@ import { runCommandLine, type Terminal } from '../../src/cli/program.js';
 import { startCli } from '../support/cli.js';
 import { makeInstalled } from '../support/directories.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -50,7 +51,9 @@ async function runHere(args: readonly string[], directory: string) {
   const where = ['-c', path.join(directory, 'ensure-migrated.config.js'), '--migrations', path.join(directory, 'migrations')];
   const words = [...args, '--connection', database.url, ...where];
   const code = await runCommandLine(words, { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  const printed = { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  if (args.includes('--json')) expectPrinted('backfill', printed.stdout);
+  return printed;
 }
 
 const linesOf = (stdout: string) =>

@@ -2,12 +2,15 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { verbs } from '../../src/cli/commands.js';
 import { runCommandLine, type Terminal } from '../../src/cli/program.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 /** Runs a command line in this process, on streams that are no terminal. */
 async function run(args: readonly string[]) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const code = await runCommandLine(args, { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  const printed = { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  if (args.includes('--json')) expectPrinted(args[0] ?? '', printed.stdout);
+  return printed;
 }
 
 describe.each(verbs)('$name', ({ name, arguments: words = '' }) => {

@@ -10,6 +10,7 @@ import { lintRuleTable } from '../../src/config/index.js';
 import type { Finding } from '../../src/finding.js';
 import { runCli } from '../support/cli.js';
 import { makeDirectory } from '../support/directories.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const project = {
   'package.json': '{ "type": "module" }',
@@ -23,7 +24,9 @@ const flags = ['--migrations', 'db/migrations'];
 async function run(args: readonly string[]) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const code = await runCommandLine(args, { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  const printed = { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  if (args.includes('json') || args.includes('--json')) expectPrinted('lint', printed.stdout);
+  return printed;
 }
 
 test('without a connection lint judges the text, tells harm, remedy and place, and ends with 78', async () => {

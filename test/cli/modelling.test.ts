@@ -3,12 +3,15 @@ import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { runCommandLine, type Terminal } from '../../src/cli/program.js';
 import { makeModelled } from '../model/project.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 /** Runs a command line in this process, on streams that are no terminal. */
 async function run(...args: string[]) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const code = await runCommandLine(args, { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  return { code, out: String(stdout.read() ?? ''), error: String(stderr.read() ?? '') };
+  const printed = { code, out: String(stdout.read() ?? ''), error: String(stderr.read() ?? '') };
+  if (args.includes('--json')) expectPrinted(args[0] ?? '', printed.out);
+  return printed;
 }
 
 test('create-all, check, revision --autogenerate and drift, from a model that a flag names', async () => {

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { runCommandLine, type Terminal } from '../../src/cli/program.js';
 import { makeDirectory } from '../support/directories.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 // Nobody listens there.
 const closed = 'postgres://app:s3cret@127.0.0.1:1/clinic';
@@ -11,7 +12,9 @@ const closed = 'postgres://app:s3cret@127.0.0.1:1/clinic';
 async function run(config: string, ...args: string[]) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const code = await runCommandLine([...args, '--config', config], { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  const printed = { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  if (args.includes('--json')) expectPrinted(args[0] ?? '', printed.stdout);
+  return printed;
 }
 
 /** A configuration file of these databases beside two migrations. */

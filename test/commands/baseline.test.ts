@@ -12,6 +12,7 @@ import { makeDirectory } from '../support/directories.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { startProxy } from '../support/proxy.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 // What a database grows without migrations. The names are such that a script which is cut at the wrong place shows it.
 const grown = `
@@ -105,6 +106,7 @@ describeWithClientTools('a baseline without migrations', () => {
       alter default privileges in schema clinic grant select on tables to ${role.name}; revoke execute on function clinic.touch() from public`);
     const before = schemaOf(database);
     const { file, ...result } = await baseline(options);
+    expectPrinted('baseline', { file, ...result });
     const [down = '', name = ''] = (await readdir(directory)).sort();
     expect(name).toMatch(/^20\d{12}_baseline\.up\.sql$/);
     expect(down).toBe(name.replace('.up.', '.down.'));

@@ -5,6 +5,7 @@ import { poll, startBoot } from '../support/boot.js';
 import { runKnex } from '../support/knex-cli.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { atBase, atHead, contentsOf, makeMigrated, makeProject, names } from './fixture.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const yes = true;
 
@@ -18,6 +19,7 @@ describe('downgrade', () => {
   ])('takes back %s, newest first, and up again', async (_what, target, left) => {
     const { database, options } = await makeMigrated();
     const outcome = await downgrade(options, { target, yes });
+    expectPrinted('downgrade', outcome);
     expect(outcome).toMatchObject({ status: 'migrated', from: names[3], to: names[left - 1], applied: [] });
     expect(outcome.reverted?.map(({ name }) => name)).toEqual([...names].reverse().slice(0, 4 - left));
     const expected = { orders: left > 0 ? 'orders' : null, total: left > 1, index: left > 2 ? 'orders_customer_idx' : null, notes: null };

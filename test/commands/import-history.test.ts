@@ -5,6 +5,7 @@ import { ensureMigrated, isMigrationError, type MigrationError, type Options } f
 import { runCli } from '../support/cli.js';
 import { makeDirectory } from '../support/directories.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const users =
   'create table users (id bigint primary key, email text not null);\n--> statement-breakpoint\ncreate index users_email on users (email);\n';
@@ -96,7 +97,9 @@ describe('the history of', () => {
     const before = await place.database.query(
       `select relname, pg_stat_get_tuples_inserted(oid) as written from pg_class where relname ~ 'migrations$|Meta$|version$'`,
     );
-    const { after, proof, matched } = await importHistory(place.options, { from });
+    const imported = await importHistory(place.options, { from });
+    expectPrinted('import-history', imported);
+    const { after, proof, matched } = imported;
     expect([after, proof.status, proof.findings]).toEqual([Object.keys(files), 'proved', []]);
     expect(matched.map(({ ours }) => ours)).toEqual(from === 'alembic' ? ['2_a1b2c3_notes.sql'] : Object.keys(files));
     expect(await ensureMigrated(place.options)).toMatchObject({ status: 'migrated', applied: [{ name: '9_pending.sql' }] });

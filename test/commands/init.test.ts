@@ -7,6 +7,7 @@ import { root } from '../support/majors.js';
 import { startScript } from '../support/process.js';
 import { createDatabase } from '../support/servers.js';
 import { refusalOf } from '../source/fixture.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const packageJson = (fields: object = {}) => JSON.stringify({ name: 'clinic', ...fields });
 const timed = (name: string) => expect.stringMatching(new RegExp(`^migrations/\\d{14}_${name}$`)) as string;
@@ -143,6 +144,7 @@ describe('a project that was made by init boots, with the lines as they are', ()
     await writeFile(path.join(directory, main), '');
     const made = await startScript(cli, { args: ['init', '--json'], cwd: directory }).ended;
     expect(made).toMatchObject({ code: 0, stderr: '' });
+    expectPrinted('init', made.stdout);
     const { bootLines, bootFile } = JSON.parse(made.stdout) as { bootLines: string[]; bootFile: string };
     expect(path.basename(bootFile)).toBe(path.basename(main));
     await appendFile(bootFile, bootLines.join('\n'));
@@ -153,6 +155,7 @@ describe('a project that was made by init boots, with the lines as they are', ()
     expect(await database.query('select count(*)::int as count from knex_migrations')).toEqual([{ count: 1 }]);
     const status = await startScript(cli, { args: ['status', '--json'], env, cwd: directory }).ended;
     expect(status).toMatchObject({ code: 0, stderr: '' });
+    expectPrinted('status', status.stdout);
     expect(JSON.parse(status.stdout)).toMatchObject({ inSync: true, pending: [] });
   });
 });

@@ -9,6 +9,7 @@ import { runKnex } from '../support/knex-cli.js';
 import { startProxy } from '../support/proxy.js';
 import { createDatabase } from '../support/servers.js';
 import { makeProject, names } from './fixture.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const application = { name: 'shop', version: '1.2.3' };
 
@@ -17,6 +18,7 @@ describe('current', () => {
     const { database, options } = await makeProject();
     const head = names[3];
     expect(await current(options)).toEqual({ database: database.name, revision: undefined, head, isHead: false, pendingCount: 4 });
+    expectPrinted('current', await current(options));
     await upgrade(options, { target: { steps: 3 } });
     expect(await current(options)).toMatchObject({ revision: names[2], isHead: false, pendingCount: 1 });
     await upgrade(options);
@@ -52,6 +54,7 @@ describe('history', () => {
     const { options } = await makeProject();
     await upgrade({ ...options, application, environment: 'production' }, { target: { steps: 2 } });
     const entries = await history(options);
+    expectPrinted('history', entries);
     expect(entries.map(({ name, status: each }) => [name, each])).toEqual(
       names.map((name, index) => [name, index < 2 ? 'applied' : 'pending']),
     );

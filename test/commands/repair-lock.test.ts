@@ -6,6 +6,7 @@ import { runKnex } from '../support/knex-cli.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import type { TestDatabase } from '../support/servers.js';
 import { makeProject, names } from './fixture.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const lock = { action: 'lock', reason: 'the deploy was killed', yes: true } as const;
 const slow = {
@@ -14,7 +15,9 @@ const slow = {
 };
 
 async function freed(options: Options, more: Partial<RepairOptions> = {}): Promise<{ before: Locks; after: Locks }> {
-  return (await repair(options, { ...lock, ...more })) as { before: Locks; after: Locks };
+  const repaired = await repair(options, { ...lock, ...more });
+  expectPrinted('repair', repaired);
+  return repaired as { before: Locks; after: Locks };
 }
 
 async function rowOf(database: TestDatabase): Promise<unknown> {

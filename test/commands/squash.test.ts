@@ -7,6 +7,7 @@ import { runCli } from '../support/cli.js';
 import { describeWithClientTools, dumpableMajor, dumpOf } from '../support/client-tools.js';
 import { makeDirectory } from '../support/directories.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const old = ['01_orders.js', '02_total.js', '03_index.js', '04_notes.up.sql'];
 const later = '05_later.js';
@@ -77,6 +78,7 @@ describeWithClientTools('squash', () => {
     const first = await besides(place);
     await ensureMigrated(first.options);
     const result = await squash(place.options, { to: '04_notes' });
+    expectPrinted('squash', result);
     expect(result).toMatchObject({ name, replaced: old, removed: [], comparedCount: expect.any(Number) as number });
     expect(result.files.map((file) => path.basename(file))).toEqual([name, downName]);
     expect(result.removable.map((file) => path.basename(file))).toEqual([...old, '04_notes.down.sql']);

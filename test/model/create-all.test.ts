@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { check, createAll, upgrade } from '../../src/commands/index.js';
 import { makeModelled, relationsOf } from './project.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const made = ['patients', 'patients_email', 'patients_pkey'];
 
@@ -18,6 +19,7 @@ describe('create-all', () => {
     const { database, options } = await makeModelled();
     const all = await Promise.all(Array.from({ length: 3 }, async () => await createAll(options, { stamp: 'head' })));
     expect(all.filter(({ created }) => created)).toHaveLength(1);
+    expectPrinted('create-all', all[0]);
     expect(all.flatMap(({ recorded }) => recorded)).toEqual(['01_patients.js', '02_email.js']);
     expect(await database.query('select name, batch from knex_migrations order by id')).toEqual([
       { name: '01_patients.js', batch: null },

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { drift, upgrade } from '../../src/commands/index.js';
 import { linesOf } from '../autogenerate/project.js';
 import { makeModelled } from './project.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const changes = [
   'alter table patients add column stray int',
@@ -26,6 +27,7 @@ describe('drift', () => {
     const before = await linesOf(database);
     for (const change of changes) await database.query(change);
     const found = await drift(options, { ignore: ['public.tmp_*'] });
+    expectPrinted('drift', found);
     expect(found.ok).toBe(false);
     const told = found.objects.map(({ against, identity, expected, actual }) => [against, identity, expected, actual]);
     expect(told).toEqual([

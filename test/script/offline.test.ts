@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { script } from '../../src/commands/index.js';
 import { makeProject } from '../commands/fixture.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 describe('a script without a server', () => {
   test('refuses, by name and statement, each migration that needs an answer', async () => {
@@ -22,7 +23,9 @@ describe('a script without a server', () => {
   test('needs no connection, and none in its options', async () => {
     const { directory } = await makeProject();
     const quiet = { migrations: directory, logger: false } as const;
-    const { sql } = await script(quiet);
+    const result = await script(quiet);
+    expectPrinted('script', result);
+    const { sql } = result;
     expect(sql).toMatch(/^-- Upgrade from base to 04_notes\.up\.sql: 4 migrations of /);
     expect(sql).toMatch(/^-- Made by ensure-migrated \d/m);
     await expect(script({ ...quiet, connection: 'postgres://nobody@127.0.0.1:1/none' })).resolves.toMatchObject({

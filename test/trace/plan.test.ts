@@ -7,6 +7,7 @@ import { makeDirectory } from '../support/directories.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
 import { contentsOf, schemaOf } from '../script/fixture.js';
 import { shortly } from './fixture.js';
+import { expectPrinted } from '../support/json-schemas.js';
 
 const applied = {
   '01_orders.js': `
@@ -99,6 +100,7 @@ test('a trace tells of each statement of each pending migration what it does, an
   const stats = `select relname, n_tup_ins, n_tup_upd, n_tup_del from pg_stat_user_tables order by 1`;
   const [contents, schema, before] = [await contentsOf(database), await schemaOf(database), await database.query(stats)];
   const planned = await plan(options, { trace: true });
+  expectPrinted('plan', planned);
   expect(seen(planned)).toEqual({ ...work, '08_look.js': [] });
   expect(planned.trace).toEqual({ madeBy: 'replay', failure: undefined });
   expect(looked).toEqual([[], []]); // once when it was captured, once when it was traced
