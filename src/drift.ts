@@ -54,7 +54,8 @@ export async function readLastShape({
     `select at, detail from ${tables.journal} where kind = 'schema' order by id desc limit 1`,
   );
   if (row?.detail.history !== digestOfNames(applied) || (await hasOtherHistory(session))) return undefined;
-  return { at: row.at, schema: { serverVersion: row.detail.serverVersion, lines: await expandLines(row.detail.lines) } };
+  const lines = await expandLines(row.detail.lines).catch(() => undefined); // nothing that a run has written: as if nothing were stored
+  return lines && { at: row.at, schema: { serverVersion: row.detail.serverVersion, lines } };
 }
 
 /** What has become of the schema, but for what is ignored: schemas, objects with all that belongs to them, or single objects, as patterns. Pure. */

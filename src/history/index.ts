@@ -36,5 +36,6 @@ export {
   renderStamp,
   renderStatement,
 } from './journal-rows.js';
+export { isOwner } from './shape.js';
 export { asBlocked } from './unreadable.js';
 export { claimHistory, isOther, LockGivenUp, renderClaimed, renderUnclaim, type Claim } from './claim.js';

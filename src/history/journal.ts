@@ -2,6 +2,7 @@ import type { Session } from '../session/index.js';
 import { migrationId } from '../source/index.js';
 import { literal } from '../sql.js';
 import type { Tables } from './tables.js';
+import { checkedAttempt, checkedStatement } from './shape.js';
 import { asUnreadable } from './unreadable.js';
 
 /** What an attempt came to. `started` and `unfinished` are of migrations outside a transaction, and need to be settled. */
@@ -87,12 +88,13 @@ export interface SentStatement extends StatementEntry {
 
 /** The last word on each migration. Failed attempts inside a transaction left nothing behind, so they do not count. */
 export async function readJournal(session: Session, tables: Tables): Promise<JournalEntry[]> {
-  return await ask<JournalEntry>(
+  const rows = await ask<JournalEntry>(
     { session, tables },
     `select distinct on (migration) migration, kind, run, at, detail from ${tables.journal}
      where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status' <> 'failed'
      order by migration, id desc`,
   );
+  return rows.map(checkedAttempt);
 }
 
 /** A row of the history, and the last word of the journal on it that is not a failure, if there is one. */
@@ -133,11 +135,13 @@ export async function readApplied(session: Session, tables: Tables, journal: 'kn
       ? `select distinct on (migration) migration, pg_catalog.jsonb_build_object('kind', kind, 'run', run, 'detail', detail) as entry
          from ${tables.journal} where kind in ('attempt', 'stamp', 'repair') and detail ->> 'status' <> 'failed' order by migration, id desc`
       : 'select null::text as migration, null::jsonb as entry';
-  return await ask<AppliedRow>(
+  const rows = await ask<AppliedRow>(
     { session, tables },
     `select h.name, h.batch, h.migration_time as at, j.entry from ${tables.history} h left join (${latest}) j on j.migration = h.name
-     order by h.id`,
+     where h.name is not null order by h.id`,
   );
+  for (const { name, entry } of rows) if (entry) checkedAttempt({ migration: name, detail: entry.detail });
+  return rows;
 }
 
 /** The attempts at one migration that have failed, and taken back what they had done. */
@@ -171,7 +175,7 @@ export async function readStatements(session: Session, tables: Tables, migration
        and (kind in ('stamp', 'repair') or (kind = 'attempt' and detail ->> 'status' in ('done', 'undone')))), 0)
      order by id`,
   );
-  return rows.map(({ run, detail }) => ({ ...detail, run }));
+  return rows.map((row) => checkedStatement(row, migration)).map(({ run, detail }) => ({ ...detail, run }));
 }
 
 // Waits for a table that somebody has locked no longer than readHistory() does, and throws as that does.

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { renderCatalogSum } from '../catalog-sum.js';
 import { sqlStateOf } from '../errors.js';
-import type { Session } from '../session/index.js';
+import { renderSettings, type Session } from '../session/index.js';
 import { literal } from '../sql.js';
 import type { Owner } from './journal.js';
 import { ownTables, type Tables } from './tables.js';
+import { checkedOwner } from './shape.js';
 import { asUnreadable } from './unreadable.js';
 
 /** What every boot needs to know of the server. */
@@ -56,6 +57,7 @@ export interface Asked {
 
 const undefinedTable = /^(42P01|3F000)$/; // also a schema that is not there
 const denied = '42501';
+const catalogPatienceMs = '1000'; // whether there is drift is not worth a longer wait
 
 /**
  * Reads everything that an up-to-date boot needs in one message: one round trip, no lock on anything but what a SELECT takes, no write.
@@ -69,10 +71,10 @@ export async function readHistory(session: Session, tables: Tables, { tryLock, c
       `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role'), pg_catalog.to_regclass(${literal(tables.backfills)}) is not null;`,
       `select pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') from ${tables.history};`,
       `select (select detail from ${tables.journal} where kind = 'owner');`,
-      ...(catalogs === undefined ? [] : [renderCompared(tables)]),
+      ...(catalogs === undefined ? [] : [renderSettings([['lock_timeout', catalogPatienceMs]], 'local'), renderCompared(tables)]),
     ].join('\n'),
   );
-  const [first, names, owner, compared] = rows.slice(1).map((set) => set[0]);
+  const [first, names, owner, , compared] = rows.slice(1).map((set) => set[0]);
   const state = sqlStateOf(error);
   const known = state !== undefined && (undefinedTable.test(state) || state === denied);
   // Without the right to read the history nothing can be said; without the journal all but edits can. After the owner row only the catalogs were left to read.
@@ -82,7 +84,7 @@ export async function readHistory(session: Session, tables: Tables, { tryLock, c
     facts: factsOf(first ?? []),
     applied,
     journal: owner ? 'known' : state === denied ? 'denied' : 'absent',
-    owner: (owner?.[0] as Owner | null | undefined) ?? undefined,
+    owner: owner?.[0] === undefined || owner[0] === null ? undefined : checkedOwner(owner[0]),
     catalogs: comparedOf(compared, applied ?? []),
     hasBackfills: first?.[9] === true,
     locked: first?.[0] === true,

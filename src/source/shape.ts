@@ -1,6 +1,7 @@
 import { lintRuleTable, suggestion } from '../config/index.js';
 import type { Finding } from '../finding.js';
-import { fault, invalidMigrations } from './invalid.js';
+import { isMigrationError } from '../errors.js';
+import { fault, invalidMigrations, loadFailure } from './invalid.js';
 import type { Listed, LoadedMigration, MigrationCode } from './migration.js';
 
 interface Parts {
@@ -11,9 +12,18 @@ interface Parts {
 }
 
 /** Makes a migration of a module's exports. Throws EM_MIGRATION_INVALID when there is no function `up` or `config` has a wrong type. */
-export function shapeModule({ listed, exports, knexEntry }: Parts): LoadedMigration {
+export function shapeModule(parts: Parts): LoadedMigration {
+  try {
+    return shapeOf(parts);
+  } catch (cause) {
+    throw isMigrationError(cause) ? cause : loadFailure(parts.listed, cause); // a getter, or a proxy: code of theirs like any other
+  }
+}
+
+function shapeOf({ listed, exports, knexEntry }: Parts): LoadedMigration {
   const up = codeIn(exports, 'up');
-  const config = exported(exports, 'config') ?? {};
+  const given = exported(exports, 'config') ?? {};
+  const config = isRecord(given) ? { ...given } : given; // read once
   const findings = [...(up === undefined ? [withoutUp(listed, exports)] : []), ...configFaults(listed, config)];
   if (up === undefined || findings.length > 0) throw invalidMigrations(findings);
   const { name, id, file, checksum } = listed;

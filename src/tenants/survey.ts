@@ -1,6 +1,6 @@
 import type { Call } from '../call.js';
 import { sqlStateOf } from '../errors.js';
-import { tablesOf, type JournalEntry, type Owner } from '../history/index.js';
+import { isOwner, tablesOf, type JournalEntry, type Owner } from '../history/index.js';
 import { renderSettings, type Session } from '../session/index.js';
 import type { Migration } from '../source/index.js';
 import { compare, type State } from '../state.js';
@@ -145,13 +145,15 @@ class Judge {
   }
 
   ownerOf({ owner }: NamesRow): Owner | undefined {
-    return owner === null ? undefined : (JSON.parse(owner) as Owner);
+    const parsed: unknown = owner === null ? undefined : JSON.parse(owner);
+    return isOwner(parsed) ? parsed : undefined;
   }
 
   private compare(hash: string | null, owner: string | null, journal: readonly JournalEntry[] | undefined): State | undefined {
     const { call, migrations } = this.request;
     const { mode, rules, baseline } = call.config;
     const applied = (this.texts.get(hash ?? '') ?? '').split('\n').filter((name) => name !== '');
+    if (owner !== null && !isOwner(JSON.parse(owner))) return undefined; // its own boot refuses it
     if (applied.length === 0 && baseline !== undefined) return undefined; // whether there are tables is to be asked
     return compare({ migrations, applied, owner: this.ownerOf({ owner } as NamesRow), mode, rules, unmanaged: [], journal });
   }

@@ -15,6 +15,8 @@ beforeEach(async () => {
 const history = 'alter table knex_migrations';
 const journal = 'alter table knex_migrations_journal';
 
+const owner = (detail: string) => `update knex_migrations_journal set detail = '${detail}' where kind = 'owner'`;
+
 describe('EM_HISTORY_INVALID', () => {
   test.each([
     ['the history has no column name', `${history} drop column name`, 'column "name" does not exist'],
@@ -22,6 +24,8 @@ describe('EM_HISTORY_INVALID', () => {
     ['the journal has no column detail', `${journal} drop column detail cascade`, 'column "detail" does not exist'],
     ['the journal is of text', `${journal} alter column detail type text`, ''],
     ['the lock table counts in words', 'alter table knex_migrations_lock alter column is_locked type text', 'operator does not exist'],
+    ['the owner row is of nobody', owner(`{"state": "clear", "run": "x", "unknown": 5}`), 'the owner row cannot be read'],
+    ['the owner row is no object', owner('7'), 'the owner row cannot be read'],
     [
       'the journal has two owners',
       `drop index knex_migrations_journal_o;
