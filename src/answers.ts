@@ -112,7 +112,7 @@ function ofTheFiles(
       rule: 'history-edited',
       names: edited,
       says: (names) => `changed since they were applied: ${names}`,
-      remedy: 'Put the applied version back and write a new migration for the change.',
+      remedy: 'Put the applied version back and write a new migration for the change; accept it only where it does the same as before.',
     },
   ];
 }

@@ -16,6 +16,7 @@ import type {
 import { relative } from 'node:path';
 import type { Finding } from '../finding.js';
 import type { AppliedMigration, Outcome, UnfinishedBackfill } from '../outcome.js';
+import { migrationId } from '../source/index.js';
 import type { Screen } from './screen.js';
 import { renderTable, type Column } from './table.js';
 
@@ -160,7 +161,8 @@ export function secondsOf(date: Date): string {
 export function statusText(status: Status, screen: Screen): string {
   const { database, inSync, revision, head, backfills, findings, lock } = status;
   const verdict = inSync ? screen.style('green', 'in sync') : screen.style('red', 'not in sync');
-  const where = revision === head ? `at ${revision ?? 'base'} (head)` : `at ${revision ?? 'base'}, head is ${head ?? 'base'}`;
+  const isHead = revision === head || (revision !== undefined && head !== undefined && migrationId(revision) === migrationId(head));
+  const where = isHead ? `at ${revision ?? 'base'} (head)` : `at ${revision ?? 'base'}, head is ${head ?? 'base'}`;
   return [
     `The database "${database}" is ${verdict}: ${where}.`,
     ...holderLines(lock),

@@ -10,6 +10,7 @@ import { readLocks, type Locks } from '../repair/index.js';
 import { openDatabase, runOnHistory, type Opened } from '../run-call.js';
 import { listMigrations } from '../source/index.js';
 import { findWrongReplicas } from '../with-replicas.js';
+import { knexLocked } from './knex-locked.js';
 
 /** What a boot would find before its first change. The names and meanings of these fields are kept. */
 export interface Preflight {
@@ -63,15 +64,4 @@ async function readLocksAsFar({ session, tables, history }: Opened): Promise<Pic
     if (sqlStateOf(error) !== '42501') throw error;
     return { holder: await readHolder(session, key), setBy: undefined };
   }
-}
-
-function knexLocked(): Finding {
-  const message =
-    "knex's own lock row is set, and not by ensure-migrated: a boot that has something to apply would wait for it, and then refuse";
-  return {
-    code: 'knex-locked',
-    level: 'warn',
-    message,
-    remedy: 'Wait for the knex run; when none is alive, `ensure-migrated repair lock`.',
-  };
 }

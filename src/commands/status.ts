@@ -3,14 +3,17 @@ import { readResumable } from '../apply/index.js';
 import { readShort } from '../boot-backfills.js';
 import type { Options } from '../config/index.js';
 import { describeDrift } from '../drift.js';
+import { sqlStateOf } from '../errors.js';
 import type { Finding } from '../finding.js';
 import { readHistory, type History, type JournalEntry } from '../history/index.js';
 import { lockKey, readHolder, type Holder } from '../lock.js';
 import type { UnfinishedBackfill } from '../outcome.js';
 import { readState } from '../read-state.js';
+import { isSetByKnex } from '../repair/index.js';
 import { openDatabase, runOnHistory, type Opened } from '../run-call.js';
 import { migrationId } from '../source/index.js';
 import type { State } from '../state.js';
+import { knexLocked } from './knex-locked.js';
 
 /** A finding, and the one command that mends it where there is one. */
 export interface MendableFinding extends Finding {
@@ -49,7 +52,7 @@ export interface Status {
 
 /**
  * Compares code and database with the rules of mode `verify`, and the schema with how the last run left it. Takes no lock, writes nothing;
- * about four round trips, and one that reads the catalogs. A run that says that it is at work, and holds no lock, has died.
+ * about five round trips, and one that reads the catalogs. A run that says that it is at work, and holds no lock, has died.
  */
 export async function status(options: Options): Promise<Status> {
   return await runOnHistory({ ...options, mode: 'verify' }, async (call) => {
@@ -59,7 +62,7 @@ export async function status(options: Options): Promise<Status> {
     const state = await readState({ ...opened, history, resumable: () => Promise.resolve(new Set()) });
     const drift = history.applied === undefined ? [] : await describeDrift({ call, session, tables, applied: state.applied, history });
     const resumable = new Set((await readResumable(opened, 'up', state.journal)).keys());
-    const findings = [...state.findings, ...drift].map((finding) => ({
+    const findings = [...state.findings, ...drift, ...(await findKnexLock(opened))].map((finding) => ({
       ...finding,
       command: commandFor(finding, { ...state, resumable }),
     }));
@@ -86,6 +89,16 @@ async function readRun({ session, tables, history }: Opened): Promise<{ history:
   const { owner } = again;
   if (owner?.state !== 'active' || owner.run !== history.owner.run) return { history: again, lock };
   return { history: { ...again, owner: { ...owner, state: 'failed', errorCode: 'EM_LOST_SESSION' } }, lock };
+}
+
+// To look at the history is no right to look at knex's lock table.
+async function findKnexLock({ session, tables }: Opened): Promise<Finding[]> {
+  try {
+    return (await isSetByKnex(session, tables)) ? [knexLocked()] : [];
+  } catch (error) {
+    if (sqlStateOf(error) !== '42501') throw error;
+    return [];
+  }
 }
 
 function namesOf({ pending, ahead, missing, halfSquashed, edited, outOfOrder, unfinished, duplicates, unmanaged }: State) {
@@ -123,6 +136,7 @@ const others: Readonly<Record<string, string>> = {
   'history-unsettled': 'upgrade',
   'history-out-of-order': 'upgrade',
   'history-unfinished': 'upgrade',
+  'knex-locked': 'repair lock',
 };
 
 function commandFor({ code, at }: Finding, state: Mendable): string | undefined {

@@ -51,6 +51,18 @@ export async function readLocks({ session, tables, key }: LockPlace): Promise<Lo
   });
 }
 
+/**
+ * Whether somebody else than a run of ensure-migrated has set knex's lock row: one round trip where it is not set. The row is read again at
+ * the end, since a run of ours that ends in between is no knex.
+ */
+export async function isSetByKnex(session: Session, tables: Tables): Promise<boolean> {
+  const flag = await readFlag(session, tables);
+  if (flag === undefined) return false;
+  const { owner } = await readHistory(session, tables);
+  if (owner?.state === 'active' && owner.flag === flag) return false;
+  return (await readFlag(session, tables)) === flag;
+}
+
 function toldOf({ state, application, host, processId, since, migration }: Owner): NonNullable<Locks['owner']> {
   return { state, application, host, processId, since, ...(migration !== undefined && { migration }) };
 }

@@ -187,6 +187,19 @@ describe('status', () => {
     expect(await other.query(`select relname from pg_class where relname like 'knex%'`)).toEqual([]);
   });
 
+  test("tells that knex's lock row is set, by whom it is not ours, and what clears it; not to a role that may not look", async () => {
+    const { database, options } = await makeProject();
+    await upgrade(options);
+    await database.query('update knex_migrations_lock set is_locked = 1');
+    expect(await status(options)).toMatchObject({
+      inSync: true,
+      findings: [{ code: 'knex-locked', level: 'warn', command: 'ensure-migrated repair lock' }],
+    });
+    const reader = await database.createRole();
+    await database.query(`grant select on knex_migrations, knex_migrations_journal to "${reader.name}"`);
+    expect(await status({ ...options, connection: reader.url })).toMatchObject({ inSync: true, findings: [] });
+  });
+
   test('tells who holds the migration lock', async () => {
     const slow = `export const up = async (knex) => await knex.raw('select pg_sleep(300)'); export const down = async () => undefined;`;
     const { database, directory, options } = await makeProject({ '05_slow.js': slow });
