@@ -6,6 +6,7 @@ import { momentOf } from './words.js';
 
 export type { ReportSection } from './section.js';
 
+/** How the page of {@link renderReport} is made. */
 export interface ReportOptions {
   /** When it was made. Default: now. */
   readonly at?: Date | undefined;
