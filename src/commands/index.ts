@@ -38,6 +38,6 @@ export type { Revision, RevisionOptions } from '../revision/index.js';
 export type { SquashResult } from '../squash/index.js';
 export type { Stamped } from '../stamp.js';
 export type { FailedAttempts } from '../history/index.js';
-export type { ForeseenLock } from '../lint/index.js';
+export type { ForeseenLock, Work } from '../lint/index.js';
 export type { TracedLock, TracedMigration, TracedStatement } from '../trace/index.js';
 export type { Trace, TraceFailure } from '../traced-steps.js';
