@@ -156,7 +156,8 @@ export interface FailedAttempts {
 
 /** The failed attempts at each migration, by its id. One round trip; writes nothing. */
 export async function readFailedAttempts(session: Session, tables: Tables): Promise<ReadonlyMap<string, FailedAttempts>> {
-  const rows = await session.query<{ migration: string; count: number; at: Date; detail: Attempt }>(
+  const rows = await ask<{ migration: string; count: number; at: Date; detail: Attempt }>(
+    { session, tables },
     `select distinct on (migration) migration, pg_catalog.count(*) over (partition by migration)::int as count, at, detail from ${tables.journal}
      where kind = 'attempt' and detail ->> 'status' = 'failed' order by migration, id desc`,
   );

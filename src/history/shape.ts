@@ -1,7 +1,7 @@
 import { MigrationError } from '../errors.js';
 import type { Attempt, Owner, StatementEntry } from './journal.js';
 
-type Kind = 'string' | 'number' | 'boolean' | 'names' | 'reasons' | 'object' | 'unsound';
+type Kind = 'string' | 'number' | 'boolean' | 'names' | 'reasons' | 'unsound';
 type Shape<T> = { readonly [Key in keyof T]-?: Kind };
 
 const ownerShape: Shape<Owner> = {
@@ -26,7 +26,6 @@ const isString = (value: unknown) => typeof value === 'string';
 
 function isOfKind(value: unknown, kind: Kind): boolean {
   if (kind === 'names') return isArrayOf(value, isString);
-  if (kind === 'object') return isObject(value);
   if (kind === 'reasons') return isObject(value) && Object.values(value).every(isString);
   if (kind === 'unsound') return isObject(value) && isArrayOf(value['indexes'], isObject) && isArrayOf(value['constraints'], isObject);
   return typeof value === kind;
