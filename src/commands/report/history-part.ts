@@ -1,6 +1,6 @@
 import type { HistoryEntry } from '../history.js';
 import { badge } from './badge.js';
-import { html, type Html, type Part } from './html.js';
+import { html, tableHead, type Html, type Part } from './html.js';
 import { durationBar, timeline } from './timeline.js';
 import { durationText, momentOf, type Weight } from './words.js';
 
@@ -37,12 +37,7 @@ function appliedTable(entries: readonly HistoryEntry[]): Html {
         <span class="key"><i class="took"></i>took</span>
         <span class="key"><i class="wait"></i>of it waiting for locks</span>
       </caption>
-      <thead role="rowgroup">
-        <tr role="row">
-          ${titles.map((title) => html`<th scope="col" role="columnheader">${title}</th>`)}
-        </tr>
-      </thead>
-      ${runsOf(entries).map((run) => runRows(run, longestMs))}
+      ${tableHead(titles)} ${runsOf(entries).map((run) => runRows(run, longestMs))}
     </table>`;
 }
 

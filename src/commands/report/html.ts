@@ -40,3 +40,12 @@ function hexOf(letter: string): string {
   const hex = (letter.codePointAt(0) ?? 0).toString(16);
   return hex.length > 4 ? `{${hex}}` : hex.padStart(4, '0');
 }
+
+/** The head of a table that a narrow screen shows as a stack, where roles say what it still is. */
+export function tableHead(titles: readonly string[]): Html {
+  return html`<thead role="rowgroup">
+    <tr role="row">
+      ${titles.map((title) => html`<th scope="col" role="columnheader">${title}</th>`)}
+    </tr>
+  </thead>`;
+}

@@ -1,6 +1,6 @@
 import type { PlannedStep, PlannedUpgrade } from '../plan.js';
 import { badge } from './badge.js';
-import { html, type Html, type Part } from './html.js';
+import { html, tableHead, type Html, type Part } from './html.js';
 import { locksOf, type TableLock } from './locks.js';
 import { weightOf, whoWaits } from './words.js';
 
@@ -16,11 +16,7 @@ export function locksTable({ steps, transaction }: PlannedUpgrade, stepId: (numb
         <caption>
           The strongest lock on each table that is there now. In a transaction it is held ${how}.
         </caption>
-        <thead role="rowgroup">
-          <tr role="row">
-            ${titles.map((title) => html`<th scope="col" role="columnheader">${title}</th>`)}
-          </tr>
-        </thead>
+        ${tableHead(titles)}
         <tbody role="rowgroup">
           ${locks.map((lock) => lockRow(lock, stepId))}
         </tbody>
