@@ -1,18 +1,12 @@
-import { createRequire } from 'node:module';
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { LintReport } from '../commands/index.js';
 import { lintRuleTable } from '../config/index.js';
 import type { Finding, Level } from '../finding.js';
+import { readOwnPackage } from './own-package.js';
 import { pathBelow } from './place.js';
 
 const levels = { error: 'error', warn: 'warning', info: 'note', off: 'none' } as const;
-
-interface PackageJson {
-  readonly name: string;
-  readonly version: string;
-  readonly repository?: { readonly url?: string };
-}
 
 /**
  * A report as SARIF 2.1.0 (OASIS), with what GitHub's code scanning asks for: each result has a place, and names a rule that the driver
@@ -25,7 +19,7 @@ export function renderSarif(report: LintReport, root: string): object {
   const found = new Map(others.map(({ code, level }) => [code, ruleOf(code, level, otherSentence)]));
   const rules = [...own, ...found.values()];
   const index = new Map(rules.map(({ id }, position) => [id, position]));
-  const { name, version } = readPackage();
+  const { name, version } = readOwnPackage();
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
@@ -81,12 +75,7 @@ function artifactOf(path: string) {
 
 // An absolute address it has to be.
 function pageOf(page: string): string {
-  const { name, version, repository } = readPackage();
+  const { name, version, repository } = readOwnPackage();
   const address = repository?.url?.replace(/^git\+/, '').replace(/\.git$/, '');
   return address === undefined ? `https://www.npmjs.com/package/${name}/v/${version}?page=${page}` : `${address}/blob/main/${page}`;
-}
-
-// Our own, two directories up from src/cli and from dist/cli.
-function readPackage(): PackageJson {
-  return createRequire(import.meta.url)('../../package.json') as PackageJson;
 }

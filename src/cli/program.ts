@@ -4,6 +4,7 @@ import { loadConfigFile, type ConfigFile } from '../config-file/index.js';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { verbs } from './commands.js';
 import { errorFields } from './error-fields.js';
+import { readOwnPackage } from './own-package.js';
 import { makePage, readPageTarget } from './page.js';
 import { tellProgress } from './progress.js';
 import { screenOf } from './screen.js';
@@ -42,7 +43,7 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return 0; // it has shown the help
+    if (error.exitCode === 0) return 0; // it has shown the help, or the version
     if (args.includes('--json')) printError(unusable(error), terminal.stdout); // and what is wrong with the words stands on stderr
     return invalidUsage;
   }
@@ -59,6 +60,7 @@ export function createProgram({ stdout, stderr }: Pick<Terminal, 'stdout' | 'std
     .description('Migrations that a Node service on PostgreSQL can trust with its boot.')
     .exitOverride()
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
+    .version(readOwnPackage().version, '-V, --version', 'Print the version of ensure-migrated.')
     .showSuggestionAfterError()
     .showHelpAfterError('(ensure-migrated --help lists the verbs, ensure-migrated <verb> --help explains one)')
     .helpCommand(false);

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import { verbs } from '../../src/cli/commands.js';
 import { poll, waitUntilRuns } from '../support/boot.js';
@@ -96,6 +97,11 @@ describe('the verbs', () => {
     const script = startCli(['upgrade', '--migrations', directory], { env, reads: 'nobody' });
     expect((await script.ended).code).toBe(0);
     expect(await contentsOf(database)).toEqual(atHead);
+  });
+
+  test('tell the version', async () => {
+    const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+    expect(await runCli(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
   test.each(verbs.map(({ name }) => name))('%s explains itself with an example', async (name) => {
