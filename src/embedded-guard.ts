@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess, type SpawnOptionsWithoutStdio } from 'node:child_process';
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -50,7 +51,7 @@ export async function startGuard({ account, directory, log }: Place, password: s
     ...quietly(account),
     stdio: ['pipe', 'pipe', 'ignore'],
   });
-  guard.stdin.on('error', () => undefined).write(`${password}\n`);
+  guard.stdin.on('error', () => undefined).write(`${verifierOf(password)}\n`);
   const [status] = (await Promise.race([once(guard.stdout, 'data'), once(guard, 'exit')])) as [Buffer | number | null];
   if (String(status).trim() !== '0' || hasEnded(guard)) {
     const complaint = await readFile(log, 'utf8').catch(() => `${directory} could not be made`);
@@ -59,6 +60,16 @@ export async function startGuard({ account, directory, log }: Place, password: s
   }
   letGo(guard);
   return guard;
+}
+
+// What the server stores of a password (RFC 5803), and takes in its place. Iterations make guessing slow, and nobody guesses 128 random bits: with
+// the server's 4096 they were half of what a connection costs.
+function verifierOf(password: string): string {
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password, salt, 1, 32, 'sha256');
+  const keyOf = (name: string) => createHmac('sha256', salted).update(name).digest();
+  const storedKey = createHash('sha256').update(keyOf('Client Key')).digest('base64');
+  return `SCRAM-SHA-256$1:${salt.toString('base64')}$${storedKey}:${keyOf('Server Key').toString('base64')}`;
 }
 
 // Neither it nor our end of its pipe keeps this process from ending.
