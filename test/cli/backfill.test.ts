@@ -1,12 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { PassThrough } from 'node:stream';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { runCommandLine, type Terminal } from '../../src/cli/program.js';
-import { startCli } from '../support/cli.js';
+import { runCliHere, startCli } from '../support/cli.js';
 import { makeInstalled } from '../support/directories.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
-import { expectPrinted } from '../support/json-schemas.js';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -45,15 +42,10 @@ async function makeCli(change = `set: 'v = v + 1'`) {
   return { name, run, start, rewrite, counted };
 }
 
-/** Runs a command line in this process, on streams that are no terminal. */
+/** Runs a command line in this process. */
 async function runHere(args: readonly string[], directory: string) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const where = ['-c', path.join(directory, 'ensure-migrated.config.js'), '--migrations', path.join(directory, 'migrations')];
-  const words = [...args, '--connection', database.url, ...where];
-  const code = await runCommandLine(words, { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  const printed = { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
-  if (args.includes('--json')) expectPrinted('backfill', printed.stdout);
-  return printed;
+  return await runCliHere([...args, '--connection', database.url, ...where]);
 }
 
 const linesOf = (stdout: string) =>

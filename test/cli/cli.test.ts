@@ -2,21 +2,23 @@ import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import { verbs } from '../../src/cli/commands.js';
 import { poll, waitUntilRuns } from '../support/boot.js';
-import { runCli, startCli } from '../support/cli.js';
+import { runCli, runCliHere, startCli } from '../support/cli.js';
 import { makeDirectory } from '../support/directories.js';
 import { atBase, atHead, contentsOf, makeProject, names } from '../commands/fixture.js';
 
-/** A project, and the command line in it. */
+/** A project, and the command line in it: in this process, and in one of its own. */
 async function makeCli(files?: Readonly<Record<string, string | undefined>>) {
   const { database, directory } = await makeProject(files);
   const env = { DATABASE_URL: database.url, NODE_ENV: 'production' };
-  const run = async (...args: string[]) => await runCli([...args, '--migrations', directory], { env });
-  return { database, directory, env, run };
+  const where = ['--connection', database.url, '--migrations', directory, '--env', 'production'];
+  const run = async (...args: string[]) => await runCliHere([...args, ...where]);
+  const runChild = async (...args: string[]) => await runCli([...args, '--migrations', directory], { env });
+  return { database, directory, env, run, runChild };
 }
 
 describe('the verbs', () => {
   test('go up, tell where the database stands, and go down again', async () => {
-    const { database, run } = await makeCli();
+    const { database, runChild: run } = await makeCli();
     expect(await run('current')).toMatchObject({ code: 0, stdout: 'base (4 pending)\n' });
     const upgraded = await run('upgrade', '+3');
     expect(upgraded).toMatchObject({
@@ -105,7 +107,7 @@ describe('the verbs', () => {
   });
 
   test.each(verbs.map(({ name }) => name))('%s explains itself with an example', async (name) => {
-    const { code, stdout } = await runCli([name, '--help']);
+    const { code, stdout } = await runCliHere([name, '--help']);
     expect(code).toBe(0);
     expect(stdout).toContain(`Examples:\n  ensure-migrated ${name}`);
   });
@@ -119,7 +121,7 @@ describe('what makes no sense ends with 78 and says what would', () => {
     [['downgrade'], /missing required argument 'target'/],
     [[], /Usage: ensure-migrated/],
   ])('%j', async (args, says) => {
-    const { code, stdout, stderr } = await runCli(args);
+    const { code, stdout, stderr } = await runCliHere(args);
     expect(code).toBe(78);
     expect(stdout).toBe('');
     expect(stderr).toMatch(says);

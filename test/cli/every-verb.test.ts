@@ -1,24 +1,13 @@
-import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { verbs } from '../../src/cli/commands.js';
-import { runCommandLine, type Terminal } from '../../src/cli/program.js';
-import { expectPrinted } from '../support/json-schemas.js';
-
-/** Runs a command line in this process, on streams that are no terminal. */
-async function run(args: readonly string[]) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const code = await runCommandLine(args, { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  const printed = { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
-  if (args.includes('--json')) expectPrinted(args[0] ?? '', printed.stdout);
-  return printed;
-}
+import { runCliHere } from '../support/cli.js';
 
 describe.each(verbs)('$name', ({ name, arguments: words = '' }) => {
   const needed = words.split(' ').filter((word) => word.startsWith('<'));
   const given = [name, ...needed.map(() => 'accept')];
 
   test('told nonsense ends with 78, one sentence and a remedy, before it has connected', async () => {
-    const { code, stdout, stderr } = await run([...given, '--migrations', '']);
+    const { code, stdout, stderr } = await runCliHere([...given, '--migrations', '']);
     expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
     expect(stderr).toMatch(/^EM_CONFIG_INVALID: --migrations is empty\n {2}Give --migrations a value, or leave it out\..*\n$/);
   });
@@ -28,7 +17,7 @@ describe.each(verbs)('$name', ({ name, arguments: words = '' }) => {
     ['an option that it does not have', [...given, '--nonsense']],
     ['too many words', [...given, 'one', 'two', 'three']],
   ])('with --json says of %s that it is wrong, as JSON and nothing else', async (_what, args) => {
-    const { code, stdout } = await run([...args, '--json']);
+    const { code, stdout } = await runCliHere([...args, '--json']);
     expect(code).toBe(78);
     expect(JSON.parse(stdout)).toMatchObject({
       error: { code: 'EM_CONFIG_INVALID', message: expect.any(String) as string, remedy: expect.any(String) as string },

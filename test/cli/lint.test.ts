@@ -1,16 +1,13 @@
 import path from 'node:path';
-import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { lintAnnotations } from '../../src/cli/lint-github.js';
 import { renderSarif } from '../../src/cli/lint-sarif.js';
 import { lintText } from '../../src/cli/lint-text.js';
-import { runCommandLine, type Terminal } from '../../src/cli/program.js';
 import type { LintedMigration, LintReport } from '../../src/commands/index.js';
 import { lintRuleTable } from '../../src/config/index.js';
 import type { Finding } from '../../src/finding.js';
-import { runCli } from '../support/cli.js';
+import { runCli, runCliHere } from '../support/cli.js';
 import { makeDirectory } from '../support/directories.js';
-import { expectPrinted } from '../support/json-schemas.js';
 
 const project = {
   'package.json': '{ "type": "module" }',
@@ -19,15 +16,6 @@ const project = {
     '-- safe: drop-column: nothing reads it since release 41\n\ncreate index orders_customer_idx on orders (customer);\nalter table orders drop column customer;\n',
 };
 const flags = ['--migrations', 'db/migrations'];
-
-/** Runs a command line in this process, on streams that are no terminal. */
-async function run(args: readonly string[]) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const code = await runCommandLine(args, { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  const printed = { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
-  if (args.includes('json') || args.includes('--json')) expectPrinted('lint', printed.stdout);
-  return printed;
-}
 
 test('without a connection lint judges the text, tells harm, remedy and place, and ends with 78', async () => {
   const cwd = await makeDirectory(project);
@@ -64,16 +52,16 @@ describe('the flags', () => {
   test('narrow what is judged, and say how; 0 where nothing is an error', async () => {
     const directory = path.join(await makeDirectory(project), 'db/migrations');
     const given = ['lint', '--catalog', 'none', '--migrations', directory];
-    const one = await run([...given, '01_orders.sql', '--json']);
+    const one = await runCliHere([...given, '01_orders.sql', '--json']);
     expect(one.code).toBe(0);
     expect(JSON.parse(one.stdout)).toMatchObject({ ok: true, released: 'apart', migrations: [{ name: '01_orders.sql' }] });
-    const from = await run([...given, '--from', '02', '--small-table-rows', '0', '--format', 'json']);
+    const from = await runCliHere([...given, '--from', '02', '--small-table-rows', '0', '--format', 'json']);
     expect(from.code).toBe(78);
     expect(JSON.parse(from.stdout)).toMatchObject({ ok: false, sparedCount: 1, migrations: [{ name: '02_index.sql' }] });
-    expect(await run([...given, '--released', 'together'])).toMatchObject({
+    expect(await runCliHere([...given, '--released', 'together'])).toMatchObject({
       stdout: expect.stringMatching(/^Judged .* as one release: /) as string,
     });
-    const sarif = await run([...given, '--format', 'sarif']);
+    const sarif = await runCliHere([...given, '--format', 'sarif']);
     expect(sarif.code).toBe(78);
     expect(JSON.parse(sarif.stdout)).toMatchObject({ version: '2.1.0', runs: [{ results: expect.any(Array) as unknown[] }] });
   });
@@ -84,7 +72,7 @@ describe('the flags', () => {
     ['--released', 'never'],
     ['--small-table-rows', 'few'],
   ])('%s %s is refused', async (flag, word) => {
-    const { code, stdout, stderr } = await run(['lint', '--catalog', 'none', flag, word]);
+    const { code, stdout, stderr } = await runCliHere(['lint', '--catalog', 'none', flag, word]);
     expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
     expect(stderr).toMatch(/^EM_CONFIG_INVALID: /);
   });

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { upgrade } from '../../src/commands/index.js';
 import { startBoot, waitUntilRuns } from '../support/boot.js';
-import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli.js';
 import { contentsOf, makeProject, names } from '../commands/fixture.js';
 
 async function makeCli(files?: Readonly<Record<string, string>>) {
   const project = await makeProject(files);
-  const env = { DATABASE_URL: project.database.url };
-  return { ...project, run: async (...args: string[]) => await runCli(['preflight', '--migrations', project.directory, ...args], { env }) };
+  const where = ['--connection', project.database.url, '--migrations', project.directory];
+  return { ...project, run: async (...args: string[]) => await runCliHere(['preflight', ...where, ...args]) };
 }
 
 test('preflight ends with 0 and says what is pending, and changes nothing', async () => {

@@ -1,12 +1,11 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { PassThrough } from 'node:stream';
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { runCommandLine, type Terminal } from '../../src/cli/program.js';
 import { history, plan, preflight, renderReport, stamp, status, upgrade, type ReportSection } from '../../src/commands/index.js';
 import { describeWithBrowser, startBrowser } from '../support/browser.js';
+import { runCliHere } from '../support/cli.js';
 import { makeDirectory } from '../support/directories.js';
 import { createDatabase } from '../support/servers.js';
 
@@ -61,13 +60,7 @@ beforeAll(async () => {
   };
 });
 
-/** Runs a command line in this process, on streams that are no terminal. */
-async function run(...args: string[]) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const words = args.includes('--config') ? args : [...args, '--config', config];
-  const code = await runCommandLine(words, { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
-}
+const run = async (...args: string[]) => await runCliHere(args.includes('--config') ? args : [...args, '--config', config]);
 
 describe('--html', () => {
   test('writes the page into a file that only its owner may read, and says so beside the text', async () => {

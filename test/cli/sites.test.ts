@@ -1,21 +1,12 @@
-import { PassThrough } from 'node:stream';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { runCommandLine, type Terminal } from '../../src/cli/program.js';
+import { runCliHere } from '../support/cli.js';
 import { makeDirectory } from '../support/directories.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
-import { expectPrinted } from '../support/json-schemas.js';
 
 // Nobody listens there.
 const closed = 'postgres://app:s3cret@127.0.0.1:1/clinic';
 
-/** Runs a command line in this process, on streams that are no terminal. */
-async function run(config: string, ...args: string[]) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const code = await runCommandLine([...args, '--config', config], { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
-  const printed = { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
-  if (args.includes('--json')) expectPrinted(args[0] ?? '', printed.stdout);
-  return printed;
-}
+const run = async (config: string, ...args: string[]) => await runCliHere([...args, '--config', config]);
 
 /** A configuration file of these databases beside two migrations. */
 async function makeProject(databases: Readonly<Record<string, string | undefined>>, others: object = {}): Promise<string> {

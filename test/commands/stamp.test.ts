@@ -3,7 +3,7 @@ import { downgrade, stamp, status, upgrade, type StampOptions } from '../../src/
 import { ensureMigrated, isMigrationError, type MigrationError, type Options } from '../../src/index.js';
 import { runKnex } from '../support/knex-cli.js';
 import { poll, waitUntilRuns } from '../support/boot.js';
-import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { startProxy } from '../support/proxy.js';
 import type { TestDatabase } from '../support/servers.js';
@@ -366,8 +366,8 @@ describe('the command line', () => {
   test('shows the history before and after, what was recorded, and what the database said', async () => {
     const { database, options, directory } = await migrated();
     await database.query(`delete from knex_migrations where name = any ($1)`, [names.slice(2)]);
-    const env = { DATABASE_URL: database.url, NODE_ENV: 'production' };
-    const run = async (...args: string[]) => await runCli([...args, '--migrations', directory], { env });
+    const where = ['--connection', database.url, '--migrations', directory, '--env', 'production'];
+    const run = async (...args: string[]) => await runCliHere([...args, ...where]);
     expect((await run('stamp', 'head')).stdout).toMatch(
       /^The database was at 02_total\.js \(2 recorded\) and is at 04_notes\.up\.sql \(4 recorded\) now\.\n {2}\+ 03_index\.js\n {2}\+ 04_notes\.up\.sql\nProved: \d+ objects are as the stamp says\.\n$/,
     );
