@@ -1,5 +1,6 @@
 import type { Call } from './call.js';
-import { digestOf, renderHistoryInsert, renderStamp, type JournalEntry, type Owner, type Tables } from './history/index.js';
+import { digestOf, renderHistoryInsert, type JournalEntry, type Owner, type Tables } from './history/index.js';
+import { renderStamp } from './journal-rows.js';
 import type { Plan } from './plan.js';
 import type { Session } from './session/index.js';
 import { migrationId, type Migration } from './source/index.js';

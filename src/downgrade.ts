@@ -1,10 +1,10 @@
 import { digestOfHistory, recordedChecksums } from './adopt.js';
 import { applyPlan, loadMigrations, readResumable, type Resumable } from './apply/index.js';
 import { runChecks } from './checks/index.js';
+import { isOther } from './claim.js';
 import { describeDrift, rememberSchema } from './drift.js';
 import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
-import { isOther } from './history/index.js';
 import { settleLastRun } from './last-run.js';
 import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
 import { planDowngrade, selectApplied, targetAmong, type Plan, type Target } from './plan.js';

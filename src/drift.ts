@@ -1,8 +1,10 @@
 import type { Call } from './call.js';
+import { isOther } from './claim.js';
 import { messageOf } from './errors.js';
 import type { Finding } from './finding.js';
 import { renderCatalogSum } from './catalog-sum.js';
-import { digestOfNames, isOther, ownTables, readHistory, renderSchema, type History, type Tables } from './history/index.js';
+import { digestOfNames, ownTables, readHistory, type History, type Tables } from './history/index.js';
+import { renderSchema } from './journal-rows.js';
 import {
   compressLines,
   diffSchema,

@@ -1,17 +1,10 @@
 import { digestOfHistory, recordedChecksums } from './adopt.js';
+import { isOther, renderClaimed } from './claim.js';
 import { rememberSchema } from './drift.js';
 import { findingsError, MigrationError, sqlStateOf } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
-import {
-  accountName,
-  isOther,
-  renderClaimed,
-  renderHistoryDelete,
-  renderHistoryInsert,
-  renderStamp,
-  type Attempt,
-  type History,
-} from './history/index.js';
+import { renderHistoryDelete, renderHistoryInsert, type Attempt, type History } from './history/index.js';
+import { accountName, renderStamp } from './journal-rows.js';
 import { settleLastRun } from './last-run.js';
 import { renderPossession } from './lock.js';
 import { advisingForce, prove, withoutProof, type Expected, type Learn, type Proof } from './proof.js';

@@ -1,19 +1,8 @@
 import type { Call } from './call.js';
+import { claimHistory, LockGivenUp, renderUnclaim, type Claim } from './claim.js';
 import { findingsError, messageOf, MigrationError, withLine, withOutcome } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
-import {
-  asBlocked,
-  claimHistory,
-  LockGivenUp,
-  readHistory,
-  renderUnclaim,
-  type Claim,
-  type History,
-  type JournalEntry,
-  type LockKey,
-  type Owner,
-  type Tables,
-} from './history/index.js';
+import { asBlocked, readHistory, type History, type JournalEntry, type LockKey, type Owner, type Tables } from './history/index.js';
 import { acquireLock, lockKey, renderRelease } from './lock.js';
 import { failedOutcomeOf, outcomeOf, type AppliedMigration, type FailedOutcome, type Outcome } from './outcome.js';
 import { aroundPooler, isPooled } from './pooler.js';

@@ -1,11 +1,12 @@
 import { digestAfter, recordAdoption, type Adoption } from './adopt.js';
 import { applyPlan, loadMigrations, readResumable, type Resumable } from './apply/index.js';
 import { runChecks } from './checks/index.js';
+import { isOther } from './claim.js';
 import { describeDrift, rememberSchema } from './drift.js';
 import { MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
 import { checkGates, openGate } from './gate.js';
-import { isOther, type History } from './history/index.js';
+import type { History } from './history/index.js';
 import type { LiveLint } from './lint/index.js';
 import { settleLastRun } from './last-run.js';
 import { nothingToDo, type Outcome } from './outcome.js';

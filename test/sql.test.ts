@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { transactionControlOf } from '../src/session/broken.js';
+import { transactionControlOf } from '../src/step/broken.js';
 import { redact, withoutLeadingComments } from '../src/sql.js';
 
 const comments = '/* a */ -- b\n'.repeat(200);

@@ -1,7 +1,7 @@
 import { findingsError } from '../errors.js';
 import { errorsOf } from '../finding.js';
 import type { Step } from '../plan.js';
-import type { StepConnection } from '../session/index.js';
+import type { StepConnection } from '../step/index.js';
 import type { Applying } from './applying.js';
 
 /**

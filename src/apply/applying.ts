@@ -1,10 +1,12 @@
 import type { Call } from '../call.js';
+import type { Claim } from '../claim.js';
 import type { MigrationError } from '../errors.js';
 import type { Finding } from '../finding.js';
-import type { Claim, LockKey, Tables } from '../history/index.js';
+import type { LockKey, Tables } from '../history/index.js';
 import type { LiveLint } from '../lint/index.js';
 import type { Plan, Step } from '../plan.js';
-import type { Failure, Session, StepContext } from '../session/index.js';
+import type { Session } from '../session/index.js';
+import type { Failure, StepContext } from '../step/index.js';
 import type { Watch } from '../watch.js';
 
 /** What applying a plan stands on. */

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { errorTable, isMigrationError, messageOf, MigrationError, sqlStateOf, type ErrorCode, type ErrorDetails } from '../errors.js';
 import type { Step } from '../plan.js';
-import { TransactionBroken, type Failure } from '../session/index.js';
+import { TransactionBroken, type Failure } from '../step/index.js';
 import type { Applying, Run } from './applying.js';
 import { placeOf } from './place.js';
 import { decisionRemedy } from './settle.js';

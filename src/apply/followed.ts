@@ -1,6 +1,7 @@
-import type { Answer, Message, SendPart, Sending, Session, StepConnection } from '../session/index.js';
+import type { Answer, Message, Sending, Session } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { lineAt, placeInStack } from '../source/index.js';
+import type { SendPart, StepConnection } from '../step/index.js';
 import type { Applying } from './applying.js';
 
 /** The step that sends, and its connection. */

@@ -1,5 +1,6 @@
 import { errorTable, isMigrationError, messageOf, MigrationError } from '../errors.js';
-import { renderSettings, StepConnection, TransactionBroken } from '../session/index.js';
+import { renderSettings } from '../session/index.js';
+import { knexFor, StepConnection, TransactionBroken } from '../step/index.js';
 import type { Applying } from './applying.js';
 import { blockedForGood, blockersOf } from './blocked.js';
 import { guardExit } from './exit-guard.js';
@@ -30,7 +31,7 @@ export async function runHook(applying: Applying, name: HookName): Promise<void>
   const connection = new StepConnection(session.wire, { transaction: 'none' });
   let thrown: Thrown | undefined;
   try {
-    await interruptible(applying, connection, async () => await hook(await session.knex(connection), entriesOf(applying)));
+    await interruptible(applying, connection, async () => await hook(await knexFor(session, connection), entriesOf(applying)));
     if (connection.unheard) throw connection.unheard as Error;
   } catch (error) {
     thrown = { error, failure: failureBehind(error, connection.failure) };

@@ -1,7 +1,7 @@
 import { isMigrationError, messageOf, sqlStateOf, type MigrationError } from '../errors.js';
 import type { AppliedMigration } from '../outcome.js';
-import type { Failure } from '../session/index.js';
 import type { Step } from '../plan.js';
+import type { Failure } from '../step/index.js';
 import { StepFailed, type Applying, type Run } from './applying.js';
 import { backOff } from './blocked.js';
 import { guardExit } from './exit-guard.js';

@@ -1,5 +1,5 @@
 import { MigrationError } from '../errors.js';
-import type { StepConnection } from '../session/index.js';
+import type { StepConnection } from '../step/index.js';
 import type { Applying } from './applying.js';
 
 /**

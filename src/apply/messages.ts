@@ -1,16 +1,13 @@
+import { renderClaimed } from '../claim.js';
 import {
   compatibilityOf,
   renderBackfillsDelete,
-  renderAttempt,
-  renderClaimed,
   renderHistoryDelete,
   renderHistoryInsert,
-  renderMeasuredAttempt,
-  renderOwner,
-  renderStatement,
   type Attempt,
   type StatementEntry,
 } from '../history/index.js';
+import { renderAttempt, renderMeasuredAttempt, renderOwner, renderStatement } from '../journal-rows.js';
 import { renderPossession } from '../lock.js';
 import type { Step } from '../plan.js';
 import { renderSettings, type Session } from '../session/index.js';

@@ -1,5 +1,5 @@
-import type { Failure } from '../session/index.js';
 import { lineAt, placeInStack, splitSql, type MigrationCode, type ScriptStatement, type SqlScript } from '../source/index.js';
+import type { Failure } from '../step/index.js';
 
 /** Where a migration failed: its file with the line, as far as it is known, and the statement. */
 export interface FailedAt {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { readStatements, type SentStatement, type StatementEntry } from '../history/index.js';
-import { StepConnection, type Answer, type Failure } from '../session/index.js';
+import type { Answer } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { describeStatement, splitSql } from '../source/index.js';
+import { knexFor, StepConnection, type Failure } from '../step/index.js';
 import { admit, judged, whole } from './admit.js';
 import { contextOf, Run, StepFailed, type Applying, type Blockers } from './applying.js';
 import { backOff, blockedForGood, blockersOf } from './blocked.js';
@@ -89,7 +90,7 @@ class Standalone {
     const { beforeEach, afterEach } = this.applying.call.config.migrations.hooks;
     if (typeof code !== 'function' && !beforeEach && !afterEach) return await judged(this.applying, this.step, () => this.script(code));
     const run = this.attempt.sent === undefined ? 'first' : 'resumed';
-    const knex = await this.applying.session.knex(this.connection, () => contextOf(this.applying, this.step, run));
+    const knex = await knexFor(this.applying.session, this.connection, () => contextOf(this.applying, this.step, run));
     await beforeEach?.(knex, [migration.knexEntry]);
     await judged(this.applying, this.step, () => (typeof code === 'function' ? whole(this.connection, code(knex)) : this.script(code)));
     await afterEach?.(knex, [migration.knexEntry]);

@@ -1,7 +1,8 @@
 import type { Knex } from 'knex';
 import { MigrationError, sqlStateOf } from '../errors.js';
-import { brokenBy, StepConnection, type Answer, type Failure, type Hear } from '../session/index.js';
+import type { Answer, Hear } from '../session/index.js';
 import type { Step } from '../plan.js';
+import { brokenBy, knexFor, StepConnection, type Failure } from '../step/index.js';
 import { admit, judged, whole } from './admit.js';
 import { contextOf, Run, StepFailed, type Applying } from './applying.js';
 import { blockersOf } from './blocked.js';
@@ -82,7 +83,7 @@ class Scope {
   }
 
   private async inKnexTransaction(steps: readonly Step[]): Promise<void> {
-    const knex = await this.applying.session.knex(this.connection, () => contextOf(this.applying, this.current.step, 'first'));
+    const knex = await knexFor(this.applying.session, this.connection, () => contextOf(this.applying, this.current.step, 'first'));
     await knex.transaction(async (trx) => {
       try {
         await this.aroundAll('beforeAll', trx);

@@ -1,5 +1,6 @@
-import { StepConnection, type Session } from '../session/index.js';
+import type { Session } from '../session/index.js';
 import { identifier } from '../sql.js';
+import { knexFor, StepConnection } from '../step/index.js';
 import { ApplyFailed, ApplyTooSlow } from './apply-failed.js';
 import type { OpenRange } from './batch.js';
 import type { Backfill, Batch, Row } from './definition.js';
@@ -32,7 +33,7 @@ async function inTransaction(applying: Applying): Promise<unknown> {
   const { session, batch } = applying;
   const connection = new StepConnection(session.wire, { transaction: 'transaction' });
   try {
-    const knex = await session.knex(connection);
+    const knex = await knexFor(session, connection);
     const given: unknown = await knex.transaction(async (trx) => {
       try {
         const result = await withinLimit(applying, async ({ apply, rows }) => await apply([...rows], trx, batch));

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Call } from '../call.js';
 import { MigrationError, sqlStateOf } from '../errors.js';
-import { accountName } from '../history/index.js';
+import { accountName } from '../journal-rows.js';
 import type { Session } from '../session/index.js';
 import { jsonLiteral, literal } from '../sql.js';
 import { tryAside } from './aside.js';

@@ -1,5 +1,5 @@
 import { isMigrationError, messageOf, sqlStateOf } from '../errors.js';
-import { TransactionBroken } from '../session/index.js';
+import { TransactionBroken } from '../step/index.js';
 import { ApplyFailed, ApplyTooSlow } from './apply-failed.js';
 import type { BackfillError } from './state.js';
 

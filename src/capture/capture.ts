@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { Call } from '../call.js';
 import { isMigrationError, messageOf } from '../errors.js';
 import { tablesOf } from '../history/index.js';
-import { bindKnex, loadOffline, StepConnection, type Session, type StepContext } from '../session/index.js';
+import { loadOffline, type Session } from '../session/index.js';
 import {
   loadParser,
   splitByEffect,
@@ -13,6 +13,7 @@ import {
   type ScriptStatement,
   type SqlScript,
 } from '../source/index.js';
+import { bindKnex, StepConnection, type StepContext } from '../step/index.js';
 import { Reads } from './reads.js';
 import { Recorder, refusedIn, type CapturedStatement, type RecorderOptions } from './recorder.js';
 import { limited } from './limit.js';

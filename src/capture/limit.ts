@@ -1,5 +1,5 @@
 import type { Call } from '../call.js';
-import type { StepConnection } from '../session/index.js';
+import type { StepConnection } from '../step/index.js';
 import type { Recorder } from './recorder.js';
 
 interface Limited {

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type pg from 'pg';
-import { loadOffline, type Answer, type Message, type StepWire } from '../session/index.js';
+import { loadOffline, type Answer, type Message } from '../session/index.js';
 import { placeInStack, replaceParameters, splitByEffect, type Effect, type EffectiveStatement } from '../source/index.js';
 import { excerptOf } from '../sql.js';
+import type { StepWire } from '../step/index.js';
 import type { Reads } from './reads.js';
 import { resultOf, type Used } from './result.js';
 

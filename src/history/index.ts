@@ -25,17 +25,5 @@ export {
   type SentStatement,
   type StatementEntry,
 } from './journal.js';
-export {
-  accountName,
-  renderAttempt,
-  renderMeasuredAttempt,
-  renderOwner,
-  renderRepair,
-  renderSchema,
-  renderScriptedAttempt,
-  renderStamp,
-  renderStatement,
-} from './journal-rows.js';
 export { isOwner } from './shape.js';
-export { asBlocked } from './unreadable.js';
-export { claimHistory, isOther, LockGivenUp, renderClaimed, renderUnclaim, type Claim } from './claim.js';
+export { asBlocked, asUnreadable } from './unreadable.js';

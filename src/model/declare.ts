@@ -1,7 +1,8 @@
 import type { Knex } from 'knex';
 import { placeOf } from '../apply/index.js';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
-import { StepConnection, type Failure, type Session } from '../session/index.js';
+import type { Session } from '../session/index.js';
+import { knexFor, StepConnection, type Failure } from '../step/index.js';
 import type { ModelFile } from './load.js';
 
 /**
@@ -27,7 +28,7 @@ class Declaration {
 
   async run(): Promise<void> {
     try {
-      const knex = await this.session.knex(this.connection);
+      const knex = await knexFor(this.session, this.connection);
       await knex.transaction(async (trx) => await this.body(trx));
       if (!this.committed) throw new Error('the transaction ended without a commit');
     } catch (error) {

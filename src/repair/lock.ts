@@ -1,5 +1,6 @@
 import { sqlStateOf } from '../errors.js';
-import { renderCreateTables, renderRepair, type LockKey } from '../history/index.js';
+import { renderCreateTables, type LockKey } from '../history/index.js';
+import { renderRepair } from '../journal-rows.js';
 import { describeHolder, lockKey, readHolder, type Holder } from '../lock.js';
 import type { Opened } from '../run-call.js';
 import { underLock, type Locked } from '../under-lock.js';

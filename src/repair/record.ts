@@ -1,14 +1,8 @@
 import { digestOfHistory, recordedChecksums } from '../adopt.js';
 import { tellSent, type ToldStatement } from '../apply/index.js';
-import {
-  isOther,
-  readStatements,
-  renderHistoryInsert,
-  renderRepair,
-  type AttemptStatus,
-  type History,
-  type Tables,
-} from '../history/index.js';
+import { isOther } from '../claim.js';
+import { readStatements, renderHistoryInsert, type AttemptStatus, type History, type Tables } from '../history/index.js';
+import { renderRepair } from '../journal-rows.js';
 import { readState } from '../read-state.js';
 import type { Opened } from '../run-call.js';
 import type { Session } from '../session/index.js';

@@ -1,4 +1,5 @@
-import { renderCreateTables, renderOwner, type Owner } from '../history/index.js';
+import { renderCreateTables, type Owner } from '../history/index.js';
+import { renderOwner } from '../journal-rows.js';
 import { literal } from '../sql.js';
 import { idOf, idsOf, latestEntries, lockNumbers } from './names.js';
 import type { ScriptRequest } from './script.js';

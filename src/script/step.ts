@@ -1,13 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CapturedStatement } from '../capture/index.js';
-import {
-  renderBackfillsDelete,
-  renderHistoryInsert,
-  renderScriptedAttempt,
-  renderStatement,
-  type Attempt,
-  type AttemptStatus,
-} from '../history/index.js';
+import { renderBackfillsDelete, renderHistoryInsert, type Attempt, type AttemptStatus } from '../history/index.js';
+import { renderScriptedAttempt, renderStatement } from '../journal-rows.js';
 import { describeStatement, migrationId, type StatementSummary } from '../source/index.js';
 import { jsonLiteral, literal, qualified } from '../sql.js';
 import { batch } from './guard.js';

@@ -1,5 +1,8 @@
 import type { Message, Answer, Wire } from './wire.js';
 
+/** Hears a statement before it is sent, as the migration wrote it: what rides before it, and its transaction, are left out. */
+export type Hear = (text: string, values: readonly unknown[] | undefined) => void;
+
 /** Follows what migrations send, message by message, and may look at the session in between. */
 export interface Follower {
   /** Stands around a message: sends it, in one or in parts, and gives what came back, or throws that. */

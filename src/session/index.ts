@@ -2,13 +2,11 @@ import type { Knex } from 'knex';
 import { stopLimitMs, type Call } from '../call.js';
 import type { Connect, PgConfig } from '../config/index.js';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
-import { bindKnex, type StepContext } from './bound-knex.js';
 import { requestCancel } from './cancel.js';
 import { connect, connectOnce } from './connect.js';
-import type { Follower } from './follower.js';
+import type { Follower, Hear } from './follower.js';
 import { startLease, type Lease } from './lease.js';
 import { leaseSettings, renderSettings, sessionSettings, transactionSettings, type Setting } from './settings.js';
-import type { Hear, StepConnection } from './step-connection.js';
 import { readUserSettings } from './user-settings.js';
 import { keepVigil } from './vigil.js';
 import { Wire, type Answer, type Message } from './wire.js';
@@ -19,12 +17,10 @@ export { guarded, type GuardedQuery } from './guarded.js';
 export { atDatabase, readLogin, type Login } from './login.js';
 export { renderSettings, type Setting } from './settings.js';
 export { describeSessions } from './blockers.js';
-export { brokenBy, TransactionBroken } from './broken.js';
-export { bindKnex, contextOf, type StepContext } from './bound-knex.js';
-export type { Follower, Sending } from './follower.js';
-export type { Failure } from './failure.js';
-export { StepConnection, type Hear, type SendPart, type StepWire } from './step-connection.js';
-export { Wire, type Answer, type Message } from './wire.js';
+export { requestCancel } from './cancel.js';
+export type { Follower, Hear, Sending } from './follower.js';
+export { isSubmittable, streamText, type Submittable } from './submittable.js';
+export { isPlainText, Wire, type Answer, type Message } from './wire.js';
 
 /** What a recording connection is made of; see offline.ts. Loaded on first use, since a boot has no need of it. */
 export async function loadOffline(): Promise<typeof import('./offline.js')> {
@@ -176,11 +172,9 @@ export class Session implements AsyncDisposable {
     return kept;
   }
 
-  /** A knex on this connection, for one step; see {@link bindKnex}. */
-  async knex(connection: StepConnection, context?: () => StepContext): Promise<Knex> {
-    const cancel = async () => await requestCancel(this.wire);
-    const messages = this.follower && { messages: 'traced' as const };
-    return await bindKnex({ connection, wire: this.wire, cancel, context, ...messages }, this.call.config.knex);
+  /** The user's own instance: what a migration is given has its dialect. */
+  get userKnex(): Knex | undefined {
+    return this.call.config.knex;
   }
 
   /** Cancels the running statement from the side, without a login. */

@@ -1,4 +1,4 @@
-import { upgrade } from '../commands/index.js';
+import { upgrade } from '../commands/upgrade.js';
 import { MigrationError } from '../errors.js';
 import type { Finding } from '../finding.js';
 import { bootAtOnce, type Boot, type BootTask } from './boots.js';

@@ -1,4 +1,5 @@
-import { downgrade, upgrade } from '../commands/index.js';
+import { downgrade } from '../commands/downgrade.js';
+import { upgrade } from '../commands/upgrade.js';
 import type { Finding } from '../finding.js';
 import { ownTables, tablesOf } from '../history/index.js';
 import { diffSchema, readSchema, renderChange, type Schema } from '../schema/index.js';

@@ -1,10 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Knex } from 'knex';
-import type { StepConnection } from './step-connection.js';
-import { contextIn, type StepContext } from './step-context.js';
-import type { Wire } from './wire.js';
-
-export { contextOf, type StepContext } from './step-context.js';
+import type { Wire } from '../session/index.js';
+import type { StepConnection } from './connection.js';
+import { contextIn, type StepContext } from './context.js';
 
 type Release = () => void;
 type Container = ((trx: Knex.Transaction) => unknown) | undefined;

@@ -1,13 +1,10 @@
 import type pg from 'pg';
+import { isPlainText, isSubmittable, streamText, type Answer, type Message, type Submittable } from '../session/index.js';
 import { labelled } from '../sql.js';
 import { asThrown, shiftPosition, snapshotOf, type Failure } from './failure.js';
 import { brokenBy, late, refusedControl, transactionControlOf, type TransactionBroken } from './broken.js';
-import { isSubmittable, streamText, type Submittable } from './submittable.js';
-import { emptyResult, type SendPart, type StepConnectionOptions, type StepWire } from './step-options.js';
+import { emptyResult, type SendPart, type StepConnectionOptions, type StepWire } from './options.js';
 import { Turns } from './turns.js';
-import { isPlainText, type Answer, type Message } from './wire.js';
-
-export type { Hear, SendPart, StepWire } from './step-options.js';
 
 type Callback = (error: Error | null, result?: unknown) => void;
 type Phase = 'opening' | 'open' | 'closing' | 'failing' | 'closed';

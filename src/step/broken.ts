@@ -1,5 +1,5 @@
 import { withoutLeadingComments } from '../sql.js';
-import type { Answer } from './wire.js';
+import type { Answer } from '../session/index.js';
 
 /**
  * A migration began or ended the transaction, which is not its own to end. `sentence` says how (knex writes into `message`);

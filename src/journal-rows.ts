@@ -1,8 +1,7 @@
 import { hostname, userInfo } from 'node:os';
-import type { Call } from '../call.js';
-import { jsonLiteral, literal, redact } from '../sql.js';
-import type { Attempt, Owner, RepairNote, StatementEntry } from './journal.js';
-import type { Tables } from './tables.js';
+import type { Call } from './call.js';
+import type { Attempt, Owner, RepairNote, StatementEntry, Tables } from './history/index.js';
+import { jsonLiteral, literal, redact } from './sql.js';
 
 /** Where a row goes, and in which run. */
 interface Writing {

@@ -1,13 +1,10 @@
 import { hostname } from 'node:os';
-import type { Call } from '../call.js';
-import { MigrationError, sqlStateOf } from '../errors.js';
-import type { Session } from '../session/index.js';
-import { jsonLiteral, literal } from '../sql.js';
-import type { Owner } from './journal.js';
+import type { Call } from './call.js';
+import { MigrationError, sqlStateOf } from './errors.js';
+import { asUnreadable, renderCreateTables, type Facts, type Owner, type Tables } from './history/index.js';
 import { renderOwner } from './journal-rows.js';
-import type { Facts } from './read.js';
-import { renderCreateTables, type Tables } from './tables.js';
-import { asUnreadable } from './unreadable.js';
+import type { Session } from './session/index.js';
+import { jsonLiteral, literal } from './sql.js';
 
 export interface ClaimRequest {
   readonly call: Call;

@@ -1,7 +1,4 @@
-import type { Answer, Message, Wire } from './wire.js';
-
-/** Hears a statement before it is sent, as the migration wrote it: what rides before it, and its transaction, are left out. */
-export type Hear = (text: string, values: readonly unknown[] | undefined) => void;
+import type { Answer, Hear, Message, Wire } from '../session/index.js';
 
 /** Sends a message, or a part of it that begins after so many characters of its text. */
 export type SendPart = (message: Message, offset?: number) => Promise<Answer>;
