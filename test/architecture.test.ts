@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
@@ -96,6 +97,12 @@ describe('the layout of src/', () => {
   });
   test('packages, files, processes and the environment are reached by their doors', () => {
     expect(doors.flatMap((door) => besideThe(door, files))).toEqual([]);
+  });
+  test('the packages that are imported are those of package.json that everybody gets, and each of them is', () => {
+    const { dependencies, peerDependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as Record<string, object>;
+    const imported = new Set(files.flatMap(({ imports }) => imports.flatMap(({ of }) => packageOf(of) ?? [])));
+    expect([...imported].filter((name) => !(name in { ...dependencies, ...peerDependencies }))).toEqual([]);
+    expect(Object.keys({ ...dependencies }).filter((name) => !imported.has(name))).toEqual([]);
   });
   test('what a boot in sync does not need is loaded only when it is needed', () => {
     expect(
@@ -234,6 +241,11 @@ function readSource(name: string, text: string): SourceFile {
   };
   visit(ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true));
   return { name, unit: unitOf(name), imports };
+}
+
+/** Undefined for a file of ours, a part of Node, a global. */
+function packageOf(specifier: string): string | undefined {
+  return isBuiltin(specifier) || /^process\.|\.ts$/.test(specifier) ? undefined : /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0];
 }
 
 function resolve(from: string, specifier: string): string {

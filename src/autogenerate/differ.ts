@@ -47,8 +47,6 @@ export interface Differ {
   diff(sides: { readonly live: Read; readonly desired: Read }, scope: Scope, indexes: 'concurrently' | 'plain'): Change[];
 }
 
-const version = '1.0.0-alpha.34';
-
 /** Loads the optional package that compares schemas. Throws EM_DIFFER_MISSING with the line that installs it. */
 export async function loadDiffer(): Promise<Differ> {
   const { extract } = await load(async () => await import('@supabase/pg-delta/extract'));
@@ -78,10 +76,7 @@ async function load<T>(importing: () => Promise<T>): Promise<T> {
   try {
     return await importing();
   } catch (cause) {
-    throw new MigrationError('EM_DIFFER_MISSING', `the package that compares schemas cannot be loaded: ${messageOf(cause)}`, {
-      cause,
-      remedy: `Install it: npm install --save-dev @supabase/pg-delta@${version}`,
-    });
+    throw new MigrationError('EM_DIFFER_MISSING', `the package that compares schemas cannot be loaded: ${messageOf(cause)}`, { cause });
   }
 }
 

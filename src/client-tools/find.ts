@@ -71,7 +71,9 @@ async function readTool(name: ToolName, file: string, stop: AbortSignal): Promis
 
 function noneFits({ name, atLeast, of }: ToolRequest, found: readonly Tool[]): ToolError {
   const wanted = atLeast > 0 ? ` of PostgreSQL ${atLeast} or later` : '';
-  const remedy = `Install the client tools${wanted} (package postgresql-client), so that ${name} is on PATH.`;
+  const packages =
+    atLeast > 0 ? `postgresql-client-${atLeast} on Debian and Ubuntu, postgresql${atLeast}-client on Alpine` : 'postgresql-client';
+  const remedy = `Install the client tools${wanted} (package ${packages}), so that ${name} is on PATH.`;
   if (found.length === 0) return new ToolError(`${name} is not on this machine: neither on PATH nor below ${versionedDirectory}`, remedy);
   const shown = found.map(({ file, version }) => `${file} is ${version}`).join(', ');
   return new ToolError(`${name} is older than ${of}, which is PostgreSQL ${atLeast}: ${shown}`, remedy);
