@@ -16,6 +16,7 @@ const entries: Readonly<Record<string, string>> = {
   'ensure-migrated/testing': 'src/testing/index.ts',
   'ensure-migrated/vitest': 'src/testing/vitest.ts',
   'ensure-migrated/vitest/setup': 'src/testing/vitest-setup.ts',
+  'ensure-migrated/vitest/reporter': 'src/testing/vitest-reporter.ts',
 };
 
 const textOf = (file: string) => readFileSync(path.join(root, file), 'utf8');

@@ -1,13 +1,14 @@
 import type { Knex } from 'knex';
 import type { TestDatabase } from './database.js';
+import { timed, type Tally } from './tally.js';
 import { openGuest, type Guest, type Ticket } from './ticket.js';
 
 /** A worker's databases: one for each name, and more for tests that run at once. */
 export interface Lanes {
   /** The worker's own, reset: made on first use. */
-  take(name: string): Promise<TestDatabase>;
+  take(name: string, tally: Tally): Promise<TestDatabase>;
   /** One for a single test. */
-  takeAlone(name: string): Promise<TestDatabase>;
+  takeAlone(name: string, tally: Tally): Promise<TestDatabase>;
   readonly ticketOf: (name: string) => Ticket;
   close(): Promise<void>;
 }
@@ -26,14 +27,18 @@ export function openLanes({ ticketOf, knexOf }: LanesRequest): Lanes {
     const open = async () => await openGuest(ticketOf(name), await knexOf(ticketOf(name)));
     return await remember(guests, name, open);
   };
-  const takeAlone = async (name: string) => await (await guestOf(name)).acquire();
+  const takeAlone = async (name: string, tally: Tally) => {
+    const db = await (await guestOf(name)).acquire();
+    tally.databaseCount++;
+    return db;
+  };
   return {
     ticketOf,
     takeAlone,
-    take: async (name) => {
+    take: async (name, tally) => {
       const isNew = !lanes.has(name);
-      const db = await remember(lanes, name, async () => await takeAlone(name));
-      if (!isNew) await db.reset();
+      const db = await remember(lanes, name, async () => await takeAlone(name, tally));
+      if (!isNew) await timed(tally, async () => await db.reset());
       return db;
     },
     close: async () => {

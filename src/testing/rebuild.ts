@@ -1,5 +1,5 @@
 /** A thread of the vitest setup: builds the template from the files as they are now, which the setup's own thread has imported as they were. */
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { openDesk } from './desk.js';
 import { openWorkshop, type TestDatabasesOptions } from './harness.js';
 
@@ -11,5 +11,6 @@ interface Task {
 
 const { url, run, options } = workerData as Task;
 const desk = await openDesk({ url, run, as: 'guest' });
-await openWorkshop(desk, options);
+const { template } = await openWorkshop(desk, options);
 await desk.link.close();
+parentPort?.postMessage(template.buildMs);

@@ -16,6 +16,9 @@ import { pruneTemplates } from './sweep.js';
 export interface Template {
   readonly name: string;
   readonly dress: Dress;
+  readonly migrationCount: number;
+  /** How long it took to build; undefined where one was there. */
+  readonly buildMs: number | undefined;
 }
 
 export interface TemplateRequest {
@@ -37,16 +40,17 @@ export async function prepareTemplate(request: TemplateRequest): Promise<Templat
   const { link, facts } = request.desk;
   const name = templateName(facts.oid, await hashOf(request));
   const number = lockNumber(name);
+  let buildMs: number | undefined;
   await link.query(`select pg_catalog.pg_advisory_lock(${lockSpaces.build}, ${number})`);
   try {
     await link.query(`select pg_catalog.pg_advisory_lock_shared(${lockSpaces.use}, ${number})`);
     if (await isThere(request.desk, name)) await link.query(comment(name));
-    else await build(request, name);
+    else buildMs = await build(request, name);
   } finally {
     await link.query(`select pg_catalog.pg_advisory_unlock(${lockSpaces.build}, ${number})`);
   }
   await pruneTemplates(request.desk);
-  return { name, dress: await readDress(link, name) };
+  return { name, dress: await readDress(link, name), migrationCount: request.project.migrations.length, buildMs };
 }
 
 async function isThere({ link }: Desk, name: string): Promise<boolean> {
@@ -58,7 +62,8 @@ function comment(name: string): string {
   return `comment on database ${identifier(name)} is ${literal(`${mark}: a template, last used ${new Date().toISOString()}`)}`;
 }
 
-async function build(request: TemplateRequest, name: string): Promise<void> {
+async function build(request: TemplateRequest, name: string): Promise<number> {
+  const begunAt = performance.now();
   const { desk, tell } = request;
   const draft = databaseName('b', desk.facts.oid, desk.run);
   tell('template.building');
@@ -74,6 +79,7 @@ async function build(request: TemplateRequest, name: string): Promise<void> {
     throw error;
   }
   tell('template.ready');
+  return performance.now() - begunAt;
 }
 
 /** An empty database from template0, with the locale of the desk's own. Nobody can connect to it before it is marked as ours. */

@@ -6,6 +6,7 @@ import type { Options } from '../config/index.js';
 import { messageOf } from '../errors.js';
 import { startRun, type Run, type TestDatabasesOptions } from './harness.js';
 import { openServer, type TestServer } from './server.js';
+import type { Template } from './template.js';
 import { ticketKey, writeTicket, type Ticket } from './ticket.js';
 import type { Workshop } from './workshop.js';
 
@@ -87,8 +88,9 @@ function watch(working: Working): void {
   project.vitest.vite.watcher.add(places);
   project.onTestsRerun(async () => {
     try {
-      await rebuildElsewhere(working);
-      await provide(working, await run.prepare());
+      const buildMs = await rebuildElsewhere(working);
+      const workshop = await run.prepare();
+      await provide(working, { ...workshop, template: { ...workshop.template, buildMs: buildMs ?? workshop.template.buildMs } });
     } catch (error) {
       project.vitest.logger.error(`The test databases are as they were: ${messageOf(error)}`);
     }
@@ -96,14 +98,17 @@ function watch(working: Working): void {
 }
 
 // What has been imported once stays what it was in this thread. Where options cannot be handed over (a function), it has to do.
-async function rebuildElsewhere({ run: { server, workshop }, setting: { harness } }: Working): Promise<void> {
+async function rebuildElsewhere({ run: { server, workshop }, setting: { harness } }: Working): Promise<Template['buildMs']> {
   const { onPhase: _, knex: _knex, ...options } = harness;
-  if (typeof options.seed === 'function' || harness.knex !== undefined) return;
+  if (typeof options.seed === 'function' || harness.knex !== undefined) return undefined;
   const worker = new Worker(new URL('./rebuild.js', import.meta.url), { workerData: { url: server.url, run: workshop.desk.run, options } });
+  let buildMs: Template['buildMs'];
+  worker.once('message', (told: Template['buildMs']) => (buildMs = told));
   await new Promise<void>((resolve, reject) => {
     worker.once('error', reject);
     worker.once('exit', () => resolve());
   });
+  return buildMs;
 }
 
 interface Shared extends TestServer {

@@ -4,6 +4,7 @@ import { MigrationError } from '../errors.js';
 import { redact } from '../sql.js';
 import type { TestDatabase } from './database.js';
 import { openLanes, type Lanes } from './lanes.js';
+import { openTally, timed } from './tally.js';
 import { ticketKey, type Ticket } from './ticket.js';
 
 export type { Reset, TestDatabase } from './database.js';
@@ -32,18 +33,23 @@ async function openWorkerLanes({}: object, use: (lanes: Lanes) => Promise<void>)
 
 interface Context {
   readonly testLanes: Lanes;
-  readonly task: { readonly concurrent?: boolean; readonly result?: { state: string; errors?: { message: string; stack?: string }[] } };
+  readonly task: {
+    readonly concurrent?: boolean;
+    readonly file: { readonly meta: object };
+    readonly result?: { state: string; errors?: { message: string; stack?: string }[] };
+  };
 }
 
 function fixtureOf(name: string) {
   return async ({ testLanes, task }: Context, use: (db: TestDatabase) => Promise<void>): Promise<void> => {
     const { keepFailed, onLeak, password } = testLanes.ticketOf(name);
-    const db = await (task.concurrent ? testLanes.takeAlone(name) : testLanes.take(name));
+    const tally = openTally(task.file.meta, name);
+    const db = await (task.concurrent ? testLanes.takeAlone(name, tally) : testLanes.take(name, tally));
     await use(db);
     if (keepFailed && task.result?.state === 'fail') {
       const url = await db.keep();
       tellKept(task, password === 'shown' ? url : redact(url));
-    } else if (onLeak === 'error') await db.reset(); // the test that has left something open is the one to fail
+    } else if (onLeak === 'error') await timed(tally, async () => await db.reset()); // the test that has left something open is the one to fail
     if (task.concurrent) await db.release();
   };
 }

@@ -1,4 +1,4 @@
-import { symlink, writeFile } from 'node:fs/promises';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -26,11 +26,11 @@ async function makeProject(given: Readonly<Record<string, string>>): Promise<str
   return directory;
 }
 
-function runVitest(cwd: string, env: Readonly<Record<string, string>>): Script {
+function runVitest(cwd: string, env: Readonly<Record<string, string>>, args: readonly string[] = []): Script {
   return startScript(path.join(root, 'node_modules/vitest/vitest.mjs'), {
     cwd,
     env: { NO_COLOR: '1', ...env },
-    args: ['--reporter=verbose', '--testTimeout=60000'], // a busy machine is no fault of theirs
+    args: ['--reporter=verbose', '--reporter=ensure-migrated/vitest/reporter', '--testTimeout=60000', ...args], // a busy machine is no fault of theirs
   });
 }
 
@@ -39,7 +39,7 @@ const head = `import { test } from 'ensure-migrated/vitest'; import { expect } f
   const add = async (db, name) => { const client = await db.pool.connect(); try {
     await client.query('begin'); await client.query('insert into people (name) values ($1)', [name]); await client.query('commit'); } finally { client.release(); } };`;
 
-test('each test finds a clean database, whatever the test before it did, in files and workers that run at once; concurrent ones have one each', async () => {
+test('each test finds a clean database, whatever the test before it did, in files and workers that run at once; concurrent ones have one each; a line tells', async () => {
   const file = `${head}
     for (let n = 0; n < 3; n++) test('test ' + n, async ({ db }) => {
       expect(await names(db)).toEqual([]);
@@ -61,6 +61,10 @@ test('each test finds a clean database, whatever the test before it did, in file
   const directory = await makeProject({ 'a.test.js': file, 'b.test.js': file, 'c.test.js': concurrent });
   const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: maintenance.url }).ended;
   expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +11 passed/)]);
+  // A and b have one each and reset it before all but their first test; c has three for its concurrent tests.
+  expect(stdout).toMatch(
+    /Duration .*\n\n ensure-migrated {2}2 migrations, template built in \d+ ms · 5 databases · 6 resets \(median \d+ ms, slowest \d+ ms\)\n/,
+  );
   expect(await ours(maintenance)).toEqual([expect.stringMatching(/^em_t_/)]);
 });
 
@@ -90,11 +94,11 @@ test('a failed test keeps its database and says where, one that leaves a transac
   await maintenance.query(`drop database ${name}`);
 });
 
-test('a project may have several databases, each with migrations of its own', async () => {
+test('a project may have several databases, each with migrations of its own and a line of its own, of which a report of vitest knows nothing', async () => {
   const setup = (name: string) => `import { setupDatabases } from 'ensure-migrated/vitest/setup';
     export default setupDatabases({ name: '${name}', migrations: './${name}' });`;
   const directory = await makeProject({
-    'vitest.config.js': `export default { test: { globalSetup: ['./one.js', './other.js'] } };`,
+    'vitest.config.js': `export default { test: { globalSetup: ['./one.js', './other.js'], outputFile: { json: 'report.json' } } };`,
     'one.js': setup('one'),
     'other.js': setup('other'),
     'one/1.sql': 'create table ones ();',
@@ -103,8 +107,14 @@ test('a project may have several databases, each with migrations of its own', as
       const test = databaseTest({ one: 'one', two: 'other' });
       test('both', async ({ one, two }) => { await one.pool.query('select from ones'); await two.pool.query('select from others'); });`,
   });
-  const { code, stdout, stderr } = await runVitest(directory, { DATABASE_URL: (await createDatabase()).url }).ended;
+  const env = { DATABASE_URL: (await createDatabase()).url };
+  const { code, stdout, stderr } = await runVitest(directory, env, ['--reporter=json']).ended;
   expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +1 passed/)]);
+  expect(stdout.match(/ ensure-migrated .*/g)).toEqual(
+    ['one', 'other'].map((name) => expect.stringContaining(` ${name}  1 migration, template `) as string),
+  );
+  expect(stdout).toContain(' · 1 database · no resets\n');
+  expect(await readFile(path.join(directory, 'report.json'), 'utf8')).toMatch(/"meta":\{\}(?!.*resetsMs)/);
 });
 
 test('without a DATABASE_URL several projects have a database each, on one embedded server; a retried test finds a clean one', async () => {
@@ -126,6 +136,7 @@ test('without a DATABASE_URL several projects have a database each, on one embed
   });
   const { code, stdout, stderr } = await runVitest(directory, { PGSSLMODE: 'require' }).ended;
   expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(/Tests +2 passed/)]);
+  expect(stdout).toMatch(/ ensure-migrated one {2}.* · 1 database · 1 reset /); // before it was tried again
   const told = stdout.match(/server \S+ found \d/g);
   expect([told?.length, new Set(told).size, told?.[0]]).toEqual([4, 1, expect.stringMatching(/found 0$/)]);
 });
@@ -162,6 +173,8 @@ test('in watch mode a changed migration builds the template anew and runs the te
   await expect.poll(() => running.stdout.match(/found first there/g)?.length, { timeout: 30_000 }).toBe(2);
   await writeFile(path.join(directory, 'migrations/03_first.js'), migration('second'));
   await running.waitForLine('found second there');
+  const told = () => running.stdout.match(/template (built|reused)/g);
+  await expect.poll(told, { timeout: 30_000 }).toEqual(['template built', 'template built', 'template built']); // the second is still the first
   await running.kill();
 });
 
