@@ -14,9 +14,9 @@ export function currentCells({ revision, isHead, pendingCount }: Current): Cells
   return { at: revision ?? 'base', head: isHead ? 'yes' : 'no', pending: pendingCount };
 }
 
-export function statusCells({ inSync, revision, head, pending, findings }: Status): Cells {
+export function statusCells({ inSync, revision, head, ahead, pending, findings }: Status): Cells {
   return {
-    status: inSync ? 'in sync' : 'not in sync',
+    status: !inSync ? 'not in sync' : ahead.length > 0 ? 'ahead' : 'in sync',
     at: revision ?? 'base',
     head: revision === head ? undefined : (head ?? 'base'),
     pending: pending.length,

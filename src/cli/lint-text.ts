@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import type { LintedMigration, LintReport } from '../commands/index.js';
+import { counted } from './counted.js';
 import type { Screen } from './screen.js';
 import { findingText } from './text.js';
 import { tracedStatementText, traceText } from './trace-text.js';
@@ -72,8 +73,4 @@ function placeText({ file, line }: { readonly file?: string | undefined; readonl
 
 function indented(text: string): string {
   return text.replace(/^/gm, '  ');
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -1,4 +1,5 @@
 import type { PlannedStep, PlannedUpgrade } from '../commands/index.js';
+import { counted } from './counted.js';
 import type { Screen } from './screen.js';
 import { findingText } from './text.js';
 import { tracedStatementText, traceText } from './trace-text.js';
@@ -23,8 +24,4 @@ function stepText({ name, transaction, exactness, reason, statements, trace }: P
   if (trace) return ['', title, ...trace.flatMap((statement) => tracedStatementText(statement, screen))].join('\n');
   const doubt = exactness === 'exact' ? [] : [`   ${style('yellow', exactness)}: ${reason ?? ''}`];
   return ['', title, ...doubt, ...statements.map(({ sql }) => `   ${sql.replaceAll('\n', '\n   ')};`)].join('\n');
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -17,6 +17,7 @@ import { relative } from 'node:path';
 import type { Finding } from '../finding.js';
 import type { AppliedMigration, Outcome, UnfinishedBackfill } from '../outcome.js';
 import { migrationId } from '../source/index.js';
+import { counted } from './counted.js';
 import type { Screen } from './screen.js';
 import { renderTable, type Column } from './table.js';
 
@@ -159,16 +160,24 @@ export function secondsOf(date: Date): string {
 
 /** Whether code and database match, what does not, and what mends it. */
 export function statusText(status: Status, screen: Screen): string {
-  const { database, inSync, revision, head, backfills, findings, lock } = status;
-  const verdict = inSync ? screen.style('green', 'in sync') : screen.style('red', 'not in sync');
+  const { database, inSync, revision, head, ahead, backfills, findings, lock } = status;
+  const verdict = inSync ? screen.style('green', ahead.length > 0 ? 'ahead of this code' : 'in sync') : screen.style('red', 'not in sync');
   const isHead = revision === head || (revision !== undefined && head !== undefined && migrationId(revision) === migrationId(head));
   const where = isHead ? `at ${revision ?? 'base'} (head)` : `at ${revision ?? 'base'}, head is ${head ?? 'base'}`;
   return [
     `The database "${database}" is ${verdict}: ${where}.`,
+    ...(inSync && ahead.length > 0 ? [aheadLine(status)] : []),
     ...holderLines(lock),
     ...backfills.map(backfillLine),
     ...findings.map((finding) => findingText(finding, screen)),
   ].join('\n');
+}
+
+// What refuses is a finding; this is what a boot passes over without a word.
+function aheadLine({ ahead, breaking }: Status): string {
+  const newer = counted(ahead.length, 'newer migration');
+  if (breaking.length === 0) return `This release may start: ${newer}, all recorded as compatible with older code.`;
+  return `This release may start, since the rule history-ahead lets it: ${newer}, not all of them compatible with it (${breaking.join(', ')}).`;
 }
 
 function backfillLine({ name, status, seenCount, estimatedCount, error }: UnfinishedBackfill): string {

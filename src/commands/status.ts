@@ -33,6 +33,8 @@ export interface Status {
   /** Names of migrations, for each answer. */
   readonly pending: readonly string[];
   readonly ahead: readonly string[];
+  /** Of `ahead`, those that this code cannot run beside, as far as the journal says. Whether a boot refuses them is for the rule: see `inSync`. */
+  readonly breaking: readonly string[];
   readonly missing: readonly string[];
   readonly halfSquashed: readonly string[];
   readonly edited: readonly string[];
@@ -72,6 +74,7 @@ export async function status(options: Options): Promise<Status> {
       revision: state.revision,
       head: migrations.at(-1)?.name,
       ...namesOf(state),
+      breaking: breakingOf(state.ahead, state.journal),
       drifted: drift.length > 0,
       backfills: Object.freeze(await readShort({ ...opened, history })),
       findings: Object.freeze(findings),

@@ -10,10 +10,12 @@ import { ticketKey, type Ticket } from './ticket.js';
 export default class DatabaseReporter implements Reporter {
   private logger: Vitest['logger'] | undefined;
 
+  /** Remembers where vitest prints. */
   onInit({ logger }: Vitest): void {
     this.logger = logger;
   }
 
+  /** Prints the line. */
   onTestRunEnd(modules: readonly TestModule[]): void {
     const lines = [...groupDatabases(modules).values()].map(renderLine);
     if (lines.length > 0) this.logger?.log(`${lines.join('\n')}\n`);

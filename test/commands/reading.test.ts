@@ -132,6 +132,7 @@ describe('status', () => {
       ...{
         pending: [],
         ahead: [],
+        breaking: [],
         missing: [],
         halfSquashed: [],
         edited: [],
@@ -160,6 +161,7 @@ describe('status', () => {
       missing: [names[0]],
       edited: [names[1]],
       ahead: ['99_newer.js'],
+      breaking: ['99_newer.js'],
       duplicates: [names[1]],
     });
     expect(Object.fromEntries(findings.map(({ code, command }) => [code, command]))).toEqual({

@@ -3,6 +3,7 @@ import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { downgrade, history, repair, status, upgrade, type RepairOptions, type RepairQuestion } from '../../src/commands/index.js';
+import { statusText } from '../../src/cli/text.js';
 import { ensureMigrated, type Options } from '../../src/index.js';
 import { poll, startBoot } from '../support/boot.js';
 import { runKnex } from '../support/knex-cli.js';
@@ -220,13 +221,23 @@ describe('an unfinished migration', () => {
 });
 
 describe('compatible and breaking', () => {
-  test('decide whether a release starts that does not know the migration', async () => {
+  test('decide whether a release starts that does not know the migration, and its status says the same', async () => {
     const { database, options } = await makeMigrated();
     const { directory } = await makeProject({ '04_notes.up.sql': undefined, '04_notes.down.sql': undefined });
     const older = { ...options, migrations: directory };
+    const told = async (rules: Options['rules'] = {}) =>
+      statusText(await status({ ...older, rules }), { columns: 80, style: (_, text) => text });
     expect(await ensureMigrated(older)).toMatchObject({ status: 'ahead', findings: [] });
+    expect(await status(older)).toMatchObject({ inSync: true, ahead: [names[3]], breaking: [] });
+    expect(await told()).toBe(
+      `The database "${database.name}" is ahead of this code: at ${names[3]}, head is ${names[2]}.\nThis release may start: 1 newer migration, all recorded as compatible with older code.`,
+    );
     await repair(options, { action: 'breaking', migration: 'notes', ...said });
     await expect(ensureMigrated(older)).rejects.toMatchObject({ findings: [{ code: 'history-ahead' }] });
+    expect(await status(older)).toMatchObject({ inSync: false, breaking: [names[3]], findings: [{ code: 'history-ahead' }] });
+    expect(await told()).toMatch(/is not in sync: .*\nerror history-ahead: /);
+    expect(await ensureMigrated({ ...older, rules: { 'history-ahead': 'off' } })).toMatchObject({ status: 'ahead' });
+    expect(await told({ 'history-ahead': 'off' })).toMatch(/\nThis release may start, since the rule history-ahead lets it: .*notes/);
     await repair(older, { action: 'compatible', migration: 'notes', ...said });
     expect(await ensureMigrated(older)).toMatchObject({ status: 'ahead', findings: [] });
     await expectInSync(database, options);

@@ -38,7 +38,8 @@ export function verdict(section: ReportSection): Html {
     if (isRefused) return badge('would be refused', 'bad');
     return plan.steps.length > 0 ? badge('ready to run', 'good') : badge('nothing to run', 'plain');
   }
-  if (status) return status.inSync ? badge('in sync', 'good') : badge('not in sync', 'bad');
+  if (status?.inSync) return badge(status.ahead.length > 0 ? 'ahead' : 'in sync', 'good');
+  if (status) return badge('not in sync', 'bad');
   if (preflight) return preflight.ok ? badge('ready', 'good') : badge('not ready', 'bad');
   return history ? badge(counted(history.length, 'migration'), 'plain') : badge('not looked at', 'warn');
 }
