@@ -1,5 +1,5 @@
 import type { Config, Rule, RuleSetting } from './config/index.js';
-import type { Finding } from './finding.js';
+import { shellWord, type Finding } from './finding.js';
 import type { JournalEntry, Owner } from './history/index.js';
 import { migrationId, type Migration } from './source/index.js';
 
@@ -37,7 +37,7 @@ interface Answer {
   readonly rule: Rule;
   readonly names: readonly string[];
   readonly says: (names: string) => string;
-  readonly remedy: string;
+  readonly remedy: string | ((names: readonly string[]) => string);
   /** How a name is shown. Default: as it is. */
   readonly shows?: (name: string) => string;
   /** The names are no migrations. */
@@ -93,8 +93,8 @@ function ofTheFiles(
       names: breaking,
       shows: (name) => withReasons(name, journal),
       says: (names) => `the database is ahead of this code by migrations that it cannot run beside: ${names}`,
-      remedy:
-        'Deploy the release that has these migrations, or, when older code can run beside them, record that (docs/operations.md, "An old release on a newer database").',
+      remedy: (names) =>
+        `Deploy the release that has these migrations, or, when older code can run beside them, record that: \`ensure-migrated repair compatible ${names.map(shellWord).join(' ')}\` (docs/operations.md, "An old release on a newer database").`,
     },
     {
       rule: 'history-missing',
@@ -153,7 +153,8 @@ export function refuses(setting: RuleSetting, name: string): boolean {
   return setting.level === 'error' && !isExcepted(setting, name);
 }
 
-function isExcepted({ except }: RuleSetting, name: string): boolean {
+/** Whether the rule leaves this name out. */
+export function isExcepted({ except }: RuleSetting, name: string): boolean {
   return except.some((each) => migrationId(each) === migrationId(name));
 }
 
@@ -172,5 +173,5 @@ function findingsOf({ rule, names, says, remedy, shows = (name) => name, elsewhe
   if (level === 'off' || left.length === 0) return [];
   const shown = left.slice(0, shownCount).map(shows).join(', ') + (left.length > shownCount ? ` and ${left.length - shownCount} more` : '');
   const at = left.length === 1 && !elsewhere ? { at: { migration: left[0] as string } } : {};
-  return [{ code: rule, level, message: says(shown), remedy, ...at }];
+  return [{ code: rule, level, message: says(shown), remedy: typeof remedy === 'string' ? remedy : remedy(left), ...at }];
 }

@@ -37,3 +37,8 @@ export function placed(finding: Finding, place: string): Finding {
 export function errorsOf(findings: readonly Finding[]): Finding[] {
   return findings.filter((finding) => finding.level === 'error');
 }
+
+/** A word as a shell reads it, for the command lines that a remedy names. */
+export function shellWord(text: string): string {
+  return /^[\w.@%+=:,/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,4 +1,4 @@
-import type { Locks, OnRecord, Repaired, RepairQuestion } from '../commands/index.js';
+import type { Locks, OnRecord, RecordRepair, Repaired, RepairQuestion } from '../commands/index.js';
 
 /** What a repair will do, for the person who is asked. */
 export function repairQuestionText({ database, action, migration, change, sent }: RepairQuestion): string {
@@ -16,7 +16,10 @@ export function repairQuestionText({ database, action, migration, change, sent }
 /** What stood there before and stands there now. */
 export function repairedText(repaired: Repaired): string {
   if (repaired.action === 'lock') return locksText(repaired.before, repaired.after);
-  const { action, migration, before, after } = repaired;
+  return 'repairs' in repaired ? repaired.repairs.map(recordRepairText).join('\n') : recordRepairText(repaired);
+}
+
+function recordRepairText({ action, migration, before, after }: RecordRepair): string {
   return [`Repaired: ${action} ${migration}`, `  before: ${recordText(before)}`, `  after:  ${recordText(after)}`].join('\n');
 }
 

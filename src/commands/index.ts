@@ -14,7 +14,7 @@ export { lint, type LintedMigration, type LintOptions, type LintReport } from '.
 export { plan, type PlannedStatement, type PlannedStep, type PlannedTrace, type PlannedUpgrade, type PlanOptions } from './plan.js';
 export { preflight, type Preflight } from './preflight.js';
 export { renderReport, type ReportOptions, type ReportSection } from './report/index.js';
-export { repair, type RepairAction, repairActions, type Repaired, type RepairOptions } from './repair.js';
+export { repair, type RecordRepairs, type RepairAction, repairActions, type Repaired, type RepairOptions } from './repair.js';
 export { restore, type RestoreOptions, type RestoreResult } from './restore.js';
 export { revision } from './revision.js';
 export { script, type Script, type ScriptedMigration, type ScriptOptions } from './script.js';

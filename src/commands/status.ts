@@ -1,10 +1,10 @@
-import { breakingOf } from '../answers.js';
+import { breakingOf, isExcepted, type Compared } from '../answers.js';
 import { readResumable } from '../apply/index.js';
 import { readShort } from '../boot-backfills.js';
-import type { Options } from '../config/index.js';
+import type { Options, Rule } from '../config/index.js';
 import { describeDrift } from '../drift.js';
 import { sqlStateOf } from '../errors.js';
-import type { Finding } from '../finding.js';
+import { shellWord, type Finding } from '../finding.js';
 import { readHistory, type History, type JournalEntry } from '../history/index.js';
 import { lockKey, readHolder, type Holder } from '../lock.js';
 import type { UnfinishedBackfill } from '../outcome.js';
@@ -66,7 +66,7 @@ export async function status(options: Options): Promise<Status> {
     const resumable = new Set((await readResumable(opened, 'up', state.journal)).keys());
     const findings = [...state.findings, ...drift, ...(await findKnexLock(opened))].map((finding) => ({
       ...finding,
-      command: commandFor(finding, { ...state, resumable }),
+      command: commandFor(finding, { ...state, resumable, rules: call.config.rules }),
     }));
     return Object.freeze({
       database: history.facts.database,
@@ -122,16 +122,17 @@ type Mendable = State & {
   readonly journal: readonly JournalEntry[];
   /** Unfinished migrations that an upgrade simply runs again. */
   readonly resumable: ReadonlySet<string>;
+  readonly rules: Compared['rules'];
 };
 
-// What each repair is about; of several names the first: its repair is one decision, and the next `status` names the next.
+// What each repair is about: all names of the finding in one command.
 const repairs: Readonly<Record<string, (state: Mendable) => { readonly action: string; readonly names: readonly string[] }>> = {
   'history-edited': ({ edited }) => ({ action: 'accept', names: edited }),
   'history-missing': ({ missing }) => ({ action: 'forget', names: missing }),
   'history-ahead': ({ ahead, journal }) => ({ action: 'compatible', names: breakingOf(ahead, journal) }),
   'history-duplicate': ({ duplicates }) => ({ action: 'deduplicate', names: duplicates }),
-  // Whether all of it is there, or nothing, is for a person to say: the repair shows what it had sent, and asks.
-  'history-unfinished': (state) => ({ action: 'undone', names: undecidedOf(state) }),
+  // Whether all of it is there, or nothing, is for a person to say, of one at a time: the repair shows what it had sent, and asks.
+  'history-unfinished': (state) => ({ action: 'undone', names: undecidedOf(state).slice(0, 1) }),
 };
 
 const others: Readonly<Record<string, string>> = {
@@ -142,11 +143,11 @@ const others: Readonly<Record<string, string>> = {
   'knex-locked': 'repair lock',
 };
 
-function commandFor({ code, at }: Finding, state: Mendable): string | undefined {
+function commandFor({ code }: Finding, state: Mendable): string | undefined {
   if (code === 'history-unmanaged') return adoptionOf(state);
-  const { action, names } = repairs[code]?.(state) ?? { names: [] };
-  const name = names.find((each) => each === at?.migration) ?? names[0];
-  const command = action !== undefined && name !== undefined ? `repair ${action} ${shellWord(name)}` : others[code];
+  const { action, names } = repairs[code]?.(state) ?? { action: undefined, names: [] };
+  const told = names.filter((name) => !isExcepted(state.rules[code as Rule], name));
+  const command = action !== undefined && told.length > 0 ? `repair ${[action, ...told.map(shellWord)].join(' ')}` : others[code];
   return command && `ensure-migrated ${command}`;
 }
 
@@ -158,8 +159,4 @@ function adoptionOf({ pending }: State): string | undefined {
 
 function undecidedOf({ unfinished, resumable }: Mendable): string[] {
   return unfinished.map(({ migration }) => migration).filter((name) => !resumable.has(migrationId(name)));
-}
-
-function shellWord(text: string): string {
-  return /^[\w.@%+=:,/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

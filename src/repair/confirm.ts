@@ -6,11 +6,11 @@ import { MigrationError } from '../errors.js';
 export interface RepairQuestion {
   readonly database: string;
   readonly action: string;
-  /** Undefined for `lock`. */
+  /** Of several their names, with commas. Undefined for `lock`. */
   readonly migration: string | undefined;
-  /** What the repair will do, as a sentence without its end. */
+  /** What the repair will do, as a sentence without its end; of several a line for each. */
   readonly change: string;
-  /** What stands there now. */
+  /** What stands there now; of several a list. */
   readonly before: unknown;
   /** Of an unfinished migration: what it had sent and may have changed something. */
   readonly sent: readonly ToldStatement[];

@@ -3,4 +3,4 @@ export type { Asking, RepairQuestion } from './confirm.js';
 export type { HistoryRow } from './changes.js';
 export { repairLock, type LockRepair, type LockRequest } from './lock.js';
 export { isSetByKnex, readLocks, type Locks, type Suspect } from './locks.js';
-export { recordActions, repairRecord, type OnRecord, type RecordAction, type RecordRepair, type RecordRequest } from './record.js';
+export { recordActions, repairRecords, type OnRecord, type RecordAction, type RecordRepair, type RecordRequest } from './record.js';

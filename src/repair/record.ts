@@ -11,8 +11,8 @@ import { literal } from '../sql.js';
 import { findRevision } from '../state.js';
 import { underLock, type FullState, type Locked } from '../under-lock.js';
 import { changes, type Change, type HistoryRow, type Known } from './changes.js';
-import { confirmed, type Asking } from './confirm.js';
-import { changedMeanwhile } from './refused.js';
+import { confirmed, type Asking, type RepairQuestion } from './confirm.js';
+import { changedMeanwhile, refused } from './refused.js';
 
 /** A repair of what is on record of a migration. */
 export type RecordAction = keyof typeof changes;
@@ -20,8 +20,8 @@ export const recordActions = Object.keys(changes) as readonly RecordAction[];
 
 export interface RecordRequest extends Asking {
   readonly action: RecordAction;
-  /** A name or a unique part of one. */
-  readonly migration: string;
+  /** Names, or unique parts of them; `all`: what the comparison says is to be accepted. */
+  readonly migrations: readonly string[] | 'all';
   readonly reason: string;
 }
 
@@ -46,53 +46,75 @@ export interface RecordRepair {
 }
 
 /**
- * Shows what a repair will change, asks, and changes it under the lock and the claim, in one transaction with the journal row that says who and why.
- * How the last run ended stays as it was. Throws EM_REPAIR_REFUSED for what does not fit, EM_NOT_CONFIRMED.
+ * Shows what a repair will change, asks once, and changes it under the lock and the claim, in one transaction with the journal rows that say who and
+ * why. How the last run ended stays as it was. Throws EM_REPAIR_REFUSED where one of them does not fit, EM_NOT_CONFIRMED.
  */
-export async function repairRecord(opened: Opened, request: RecordRequest): Promise<RecordRepair> {
-  const seen = await plan(opened, opened.history, request);
-  const { name: migration, change, before, sent } = seen;
-  const { database } = opened.history.facts;
-  await confirmed(opened.call, { database, action: request.action, migration, change: change.says, before, sent }, request);
-  return await underLock(opened, { onFailure: 'as-before', work: async (locked) => await write(locked, request, seen) });
+export async function repairRecords(opened: Opened, request: RecordRequest): Promise<readonly RecordRepair[]> {
+  const { planned } = await plan(opened, opened.history, request);
+  await confirmed(opened.call, questionOf(opened, request.action, planned), request);
+  return await underLock(opened, { onFailure: 'as-before', work: async (locked) => await write(locked, request, planned) });
 }
 
+/** What a repair does to one migration. */
 interface Planned {
   readonly name: string;
   readonly change: Change;
   readonly before: OnRecord;
   readonly sent: readonly ToldStatement[];
-  readonly standing: Standing;
 }
 
 type Place = Pick<Opened, 'call' | 'session' | 'tables' | 'migrations'>;
 
-async function plan(place: Place, history: History, { action, migration }: RecordRequest): Promise<Planned> {
+async function plan(place: Place, history: History, { action, migrations }: RecordRequest) {
   const standing = await readStanding(place, history);
-  const known = knownOf(place, standing, findName(place, standing, migration));
-  const change = changes[action](known);
-  const sent = await readSent(place, known);
-  return { name: known.name, change, before: onRecord(known), sent, standing };
+  const wanted = migrations === 'all' ? allOf(standing) : migrations;
+  const names = new Set(wanted.map((each) => findName(place, standing, each)));
+  const planned: Planned[] = [];
+  for (const name of names) {
+    const known = knownOf(place, standing, name);
+    planned.push({ name, change: changes[action](known), before: onRecord(known), sent: await readSent(place, known) });
+  }
+  return { planned, standing };
 }
 
-async function write(locked: Locked, request: RecordRequest, seen: Planned): Promise<RecordRepair> {
+function allOf({ state }: Standing): readonly string[] {
+  if (state.edited.length === 0) throw refused('no migration is edited: there is nothing to accept');
+  return state.edited;
+}
+
+function questionOf({ history }: Opened, action: RecordAction, planned: readonly Planned[]): RepairQuestion {
+  const { database } = history.facts;
+  const [first, ...others] = planned;
+  if (first && others.length === 0)
+    return { database, action, migration: first.name, change: first.change.says, before: first.before, sent: first.sent };
+  const change = `changes what is on record of each:\n${planned.map(({ name, change: { says } }) => `  ${name}: ${says}`).join('\n')}`;
+  const migration = planned.map(({ name }) => name).join(', ');
+  return { database, action, migration, change, before: planned.map(({ before }) => before), sent: planned.flatMap(({ sent }) => sent) };
+}
+
+async function write(locked: Locked, request: RecordRequest, seen: readonly Planned[]): Promise<readonly RecordRepair[]> {
   const { session, tables, call } = locked;
-  const { name, change, before, standing } = await plan(locked, locked.history, request);
-  if (JSON.stringify([change, before]) !== JSON.stringify([seen.change, seen.before])) throw changedMeanwhile();
+  const { action, reason } = request;
+  const { planned, standing } = await plan(locked, locked.history, request);
+  if (JSON.stringify(planned.map(shownOf)) !== JSON.stringify(seen.map(shownOf))) throw changedMeanwhile();
   const claim = await locked.claim(locked.history);
   if (isOther(standing.state.applied, claim.applied)) throw changedMeanwhile(); // knex ran in between
   const begin = session.wire.status === 'T' ? [] : ['begin isolation level read committed;'];
-  await session.send(
-    [
-      ...begin,
-      ...renderChange(locked, name, change),
-      renderRepair({ call, tables }, { migration: entryName(standing, name), attempt: change.attempt }, request),
-    ].join('\n'),
-  );
+  const rows = planned.flatMap(({ name, change }) => [
+    ...renderChange(locked, name, change),
+    renderRepair({ call, tables }, { migration: entryName(standing, name), attempt: change.attempt }, { action, reason }),
+  ]);
+  await session.send([...begin, ...rows].join('\n'));
   const after = await readStanding(locked, await locked.reread());
   await locked.release({ ...locked.asBefore(), ...digestOfHistory(after.state.applied, recordedChecksums(after.state.journal)) });
-  call.report.info('repair.done', { action: request.action, migration: name });
-  return Object.freeze({ action: request.action, migration: name, before, after: onRecord(knownOf(locked, after, name)) });
+  return planned.map(({ name, before }) => {
+    call.report.info('repair.done', { action, migration: name });
+    return Object.freeze({ action, migration: name, before, after: onRecord(knownOf(locked, after, name)) });
+  });
+}
+
+function shownOf({ change, before }: Planned): unknown {
+  return [change, before];
 }
 
 function renderChange({ tables }: Locked, name: string, { insert, remove = [], attempt }: Change): string[] {

@@ -55,9 +55,10 @@ const findings: Record<
   'history-edited': {
     arrange: async ({ options, directory }) => {
       await upgrade(options);
-      await writeFile(path.join(directory, names[1]), 'export const up = async () => undefined; export const down = up;');
+      for (const name of names.slice(0, 2))
+        await writeFile(path.join(directory, name), 'export const up = async () => undefined; export const down = up;');
     },
-    command: `repair accept ${names[1]}`,
+    command: `repair accept ${names[0]} ${names[1]}`,
   },
   'history-missing': {
     arrange: async ({ options, directory }) => {

@@ -2,12 +2,23 @@ import { rm, writeFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { downgrade, history, repair, status, upgrade, type RepairOptions, type RepairQuestion } from '../../src/commands/index.js';
+import {
+  downgrade,
+  history,
+  repair,
+  status,
+  upgrade,
+  type RecordRepair,
+  type RepairOptions,
+  type RepairQuestion,
+} from '../../src/commands/index.js';
+import { repairQuestionText } from '../../src/cli/repair-text.js';
 import { statusText } from '../../src/cli/text.js';
 import { ensureMigrated, type Options } from '../../src/index.js';
 import { poll, startBoot } from '../support/boot.js';
 import { runKnex } from '../support/knex-cli.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
+import { expectPrinted } from '../support/json-schemas.js';
 import { startProxy } from '../support/proxy.js';
 import type { TestDatabase } from '../support/servers.js';
 import { atHead, contentsOf, makeMigrated, makeProject, names } from './fixture.js';
@@ -73,12 +84,44 @@ describe('accept', () => {
     const { database, directory, options } = await makeMigrated();
     await writeFile(path.join(directory, names[1]), edited);
     await expect(ensureMigrated(options)).rejects.toMatchObject({ findings: [{ code: 'history-edited' }] });
-    const { before, after } = await repair(options, { action: 'accept', migration: 'total', ...said });
+    const { before, after } = (await repair(options, { action: 'accept', migration: 'total', ...said })) as RecordRepair;
     expect(after).toEqual({ ...before, checksum: expect.not.stringContaining((before as { checksum: string }).checksum) as string });
     await expectInSync(database, options);
     expect(await contentsOf(database)).toEqual(atHead);
     await writeFile(path.join(directory, names[1]), `${edited}\n// again`);
     await expect(ensureMigrated(options)).rejects.toMatchObject({ findings: [{ code: 'history-edited' }] });
+  });
+
+  test('takes several names, or all that are edited: asked for once, in one transaction, and none where one does not fit', async () => {
+    const { database, directory, options } = await makeMigrated();
+    for (const name of names.slice(1, 3)) await writeFile(path.join(directory, name), edited);
+    expect(await status(options)).toMatchObject({
+      findings: [{ code: 'history-edited', command: `ensure-migrated repair accept ${names[1]} ${names[2]}` }],
+    });
+    const before = await recordsOf(database);
+    const mixed = repair(options, { action: 'accept', migration: ['total', '01'], ...said });
+    await expect(mixed).rejects.toMatchObject({ code: 'EM_REPAIR_REFUSED', message: expect.stringContaining(names[0]) as string });
+    expect(await recordsOf(database)).toEqual(before);
+    const asked: RepairQuestion[] = [];
+    const confirm = async (question: RepairQuestion) => await Promise.resolve(asked.push(question) > 0);
+    const production = { ...options, environment: 'production' };
+    const repaired = await repair(production, { action: 'accept', all: true, reason: 'another target', confirm });
+    expectPrinted('repair', repaired);
+    expect(repaired).toMatchObject({ action: 'accept', repairs: [{ migration: names[1] }, { migration: names[2] }] });
+    expect(asked.map(repairQuestionText)).toEqual([
+      expect.stringMatching(
+        /repair accept 02_total\.js, 03_index\.js\nThis changes .* each:\n {2}02_total\.js: records .*\n {2}03_index\.js: records .*\.\nGo on/,
+      ),
+    ]);
+    await expectInSync(database, options);
+    const kept = `select xmin::text, detail -> 'repair' ->> 'reason' as reason from knex_migrations_journal where kind = 'repair'`;
+    const [one, other] = await database.query(kept);
+    expect([one, (await database.query(kept)).length]).toEqual([{ ...other, reason: 'another target' }, 2]);
+    const again = repair(options, { action: 'accept', all: true, ...said });
+    await expect(again).rejects.toMatchObject({
+      code: 'EM_REPAIR_REFUSED',
+      message: expect.stringContaining('nothing to accept') as string,
+    });
   });
 
   test('goes on record with who and why, beside what is known of the run itself', async () => {
@@ -233,7 +276,8 @@ describe('compatible and breaking', () => {
       `The database "${database.name}" is ahead of this code: at ${names[3]}, head is ${names[2]}.\nThis release may start: 1 newer migration, all recorded as compatible with older code.`,
     );
     await repair(options, { action: 'breaking', migration: 'notes', ...said });
-    await expect(ensureMigrated(older)).rejects.toMatchObject({ findings: [{ code: 'history-ahead' }] });
+    const remedy = expect.stringContaining(`record that: \`ensure-migrated repair compatible ${names[3]}\` (docs`) as string;
+    await expect(ensureMigrated(older)).rejects.toMatchObject({ findings: [{ code: 'history-ahead', remedy }] });
     expect(await status(older)).toMatchObject({ inSync: false, breaking: [names[3]], findings: [{ code: 'history-ahead' }] });
     expect(await told()).toMatch(/is not in sync: .*\nerror history-ahead: /);
     expect(await ensureMigrated({ ...older, rules: { 'history-ahead': 'off' } })).toMatchObject({ status: 'ahead' });
@@ -293,6 +337,22 @@ describe('a repair that does not fit is refused, and changes nothing', () => {
       remedy: expect.stringContaining('Nothing was changed.') as string,
     });
     expect(await recordsOf(database)).toEqual(before);
+  });
+
+  test.each<[RepairOptions, string, string]>([
+    [{ action: 'undone', migration: ['01', '02'], ...said }, 'migration: expected one, since', '<action> <migration>'],
+    [{ action: 'forget', all: true, ...said }, "all: expected with 'accept' only", '<action> <migration>'],
+    [{ action: 'accept', all: true, migration: 'a b', ...said }, 'all: expected without a name', '<action> <migration>'],
+    [{ action: 'accept', migration: 'a b', reason: '' }, 'reason: expected why', `accept 'a b'`],
+    [{ action: 'accept', all: true, reason: '' }, 'reason: expected why', 'accept --all'],
+    [{ action: 'lock', reason: '' }, 'reason: expected why', 'lock'],
+    [{ action: 'lock', migration: '01', ...said }, 'migration: expected none', 'lock'],
+  ])('%j, before anything is connected to', async (request, message, words) => {
+    await expect(repair({ connection: 'postgres://nowhere.invalid/shop' }, request)).rejects.toMatchObject({
+      code: 'EM_CONFIG_INVALID',
+      message: expect.stringContaining(message) as string,
+      remedy: `Give what is missing: ensure-migrated repair ${words} --reason "...". Nothing was changed.`,
+    });
   });
 
   test.each(['', '  ', '...'])('without a reason: %j', async (reason) => {
