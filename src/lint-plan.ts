@@ -74,6 +74,7 @@ function changesSomething({ statements, exactness }: Capture): boolean {
 export interface PlanLint {
   readonly findings: readonly Finding[];
   readonly steps: readonly LintedStep[];
+  readonly captured: readonly CapturedStep[];
   readonly live: LiveLint;
 }
 
@@ -102,7 +103,7 @@ export async function lintCaptured(
     steps: captured.map(lintStepOf),
     released: 'together',
   });
-  return { findings: steps.flatMap(({ findings }) => findings), steps, live: new LiveLint({ ...request, known, foreseen }) };
+  return { findings: steps.flatMap(({ findings }) => findings), steps, captured, live: new LiveLint({ ...request, known, foreseen }) };
 }
 
 /** Captures a plan and judges it: what an upgrade asks before its first change. Neither is done where the option `lint` is false. */
@@ -136,7 +137,22 @@ export function lintStepOf({ step: { name, migration, transaction }, capture }: 
 }
 
 /** Whether code that is older can still run: as the migration's config says, else as the lint has seen. What is not known counts as breaking. */
-export function isCompatible({ config }: LoadedMigration, { exactness }: Capture, breaking: readonly string[] | undefined): boolean {
+export function isCompatible({ config }: LoadedMigration, capture: Capture | undefined, breaking: readonly string[] | undefined): boolean {
   if (config.breaking !== undefined) return !config.breaking;
-  return breaking !== undefined && breaking.length === 0 && exactness !== 'opaque';
+  return breaking !== undefined && breaking.length === 0 && capture?.exactness !== 'opaque';
+}
+
+/** A migration that older releases cannot live with. */
+export interface BreakingMigration {
+  readonly name: string;
+  /** What the lint saw that they cannot live with; none where its config says so, or where not all of it is known. */
+  readonly breaks: readonly string[];
+}
+
+/** Those of a plan that older releases cannot live with, as far as a capture can see; all that do not say otherwise where the option `lint` is false. */
+export function breakingIn({ steps }: Plan, lint: PlanLint | undefined): BreakingMigration[] {
+  return steps.flatMap(({ name, migration }, index) => {
+    const breaks = lint?.steps[index]?.breaking;
+    return isCompatible(migration, lint?.captured[index]?.capture, breaks) ? [] : [{ name, breaks: breaks ?? [] }];
+  });
 }

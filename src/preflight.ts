@@ -5,7 +5,7 @@ import { isMigrationError, type ErrorCode, type MigrationError } from './errors.
 import type { Finding } from './finding.js';
 import { checkGates } from './gate.js';
 import type { JournalEntry } from './history/index.js';
-import { lintPlan, withoutRepeated } from './lint-plan.js';
+import { breakingIn, lintPlan, withoutRepeated, type BreakingMigration } from './lint-plan.js';
 import { planUpgrade } from './plan.js';
 import { isPooled } from './pooler.js';
 import { readState, resolved } from './read-state.js';
@@ -17,6 +17,7 @@ import type { FullState } from './under-lock.js';
 /** What a boot would find before its first change. */
 export interface Foreseen {
   readonly pending: readonly string[];
+  readonly breaking: readonly BreakingMigration[];
   readonly findings: readonly Finding[];
 }
 
@@ -39,16 +40,16 @@ export async function foresee(opened: Opened, lock: 'held' | 'free'): Promise<Fo
     planUpgrade({ pending: loaded, applied: state.applied, migrations: place.migrations, ...planOptions(place) }),
   );
   const checked = await ask(place, loaded);
-  const linted = (plan && (await lintPlan(place, plan)))?.findings ?? [];
+  const lint = plan && (await lintPlan(place, plan));
   const gates = plan ? await checkGates({ ...place, pending: loaded, transaction: plan.transaction }) : [];
-  findings.push(...checked, ...withoutRepeated(linted, checked), ...gates, ...(await drift(place, state)));
-  return { pending: pending.map(({ name }) => name), findings };
+  findings.push(...checked, ...withoutRepeated(lint?.findings ?? [], checked), ...gates, ...(await drift(place, state)));
+  return { pending: pending.map(({ name }) => name), breaking: plan ? breakingIn(plan, lint) : [], findings };
 }
 
 /** The same where the migrations cannot be listed: nothing can be compared then. */
 export async function foreseeWithout(opened: Opened): Promise<Foreseen> {
   if (!isPooled(opened)) await opened.session.hold('direct', opened.history.facts);
-  return { pending: [], findings: await ask({ ...opened, tables: resolved(opened) }, []) };
+  return { pending: [], breaking: [], findings: await ask({ ...opened, tables: resolved(opened) }, []) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import type { LintedMigration, LintReport } from '../commands/index.js';
+import { breakingText } from './breaking-text.js';
 import { counted } from './counted.js';
 import type { Screen } from './screen.js';
 import { findingText } from './text.js';
@@ -42,11 +43,12 @@ function isWorthTelling({ findings, compatible, safe, trace }: LintedMigration):
 }
 
 function migrationText(migration: LintedMigration, screen: Screen): string[] {
-  const { name, file, findings, safe, trace = [] } = migration;
+  const { name, file, findings, breaking: breaks, safe, trace = [] } = migration;
+  const broken = breakingText({ ...migration, breaks, linted: true });
   return [
     `${screen.style('bold', name)}${stateText(migration)}`,
     ...findings.map((finding) => indented(`${findingText(finding, screen)}${placeText(finding.at ?? { file })}`)),
-    ...breakingText(migration),
+    ...(broken === undefined ? [] : [`  ${broken}`]),
     ...safe.map(({ rule, reason }) => `  opted out of ${rule}: ${reason}`),
     ...trace.flatMap((statement) => tracedStatementText(statement, screen)),
   ];
@@ -55,15 +57,6 @@ function migrationText(migration: LintedMigration, screen: Screen): string[] {
 function stateText({ state }: LintedMigration): string {
   if (state === 'applied') return ', applied already: judged by itself, against the database as it is now';
   return state === 'outside' ? ', not among the migrations: judged by itself' : '';
-}
-
-function breakingText({ compatible, breaking, exactness }: LintedMigration): string[] {
-  if (compatible)
-    return breaking.length > 0 ? [`  older releases can run on it, as its config says, although it ${breaking.join(', ')}`] : [];
-  if (breaking.length > 0) return [`  older releases cannot live with it: it ${breaking.join(', ')}`];
-  return [
-    `  counts as one that older releases cannot live with: ${exactness === 'opaque' ? 'not all of it is known' : 'its config says so'}`,
-  ];
 }
 
 function placeText({ file, line }: { readonly file?: string | undefined; readonly line?: number | undefined }): string {

@@ -1,4 +1,5 @@
 import type { PlannedStep, PlannedUpgrade } from '../commands/index.js';
+import { breakingText } from './breaking-text.js';
 import { counted } from './counted.js';
 import type { Screen } from './screen.js';
 import { findingText } from './text.js';
@@ -18,10 +19,13 @@ export function planText(plan: PlannedUpgrade, screen: Screen): string {
   ].join('\n');
 }
 
-function stepText({ name, transaction, exactness, reason, statements, trace }: PlannedStep, number: number, screen: Screen): string {
+function stepText(step: PlannedStep, number: number, screen: Screen): string {
+  const { name, transaction, exactness, reason, statements, locks, trace } = step;
   const { style } = screen;
   const title = `${number}. ${style('bold', name)}${transaction ? '' : ', outside a transaction'}`;
-  if (trace) return ['', title, ...trace.flatMap((statement) => tracedStatementText(statement, screen))].join('\n');
+  const broken = breakingText({ ...step, linted: locks !== undefined });
+  const heading = ['', title, ...(broken === undefined ? [] : [`   ${style('yellow', broken)}`])];
+  if (trace) return [...heading, ...trace.flatMap((statement) => tracedStatementText(statement, screen))].join('\n');
   const doubt = exactness === 'exact' ? [] : [`   ${style('yellow', exactness)}: ${reason ?? ''}`];
-  return ['', title, ...doubt, ...statements.map(({ sql }) => `   ${sql.replaceAll('\n', '\n   ')};`)].join('\n');
+  return [...heading, ...doubt, ...statements.map(({ sql }) => `   ${sql.replaceAll('\n', '\n   ')};`)].join('\n');
 }

@@ -191,14 +191,22 @@ function holderLines(lock: Status['lock']): string[] {
 }
 
 /** Whether a boot would begin, what it would apply, and what it would say. */
-export function preflightText({ ok, database, pending, backfills, findings, lock }: Preflight, screen: Screen): string {
+export function preflightText({ ok, database, pending, breaking, backfills, findings, lock }: Preflight, screen: Screen): string {
   const verdict = ok ? screen.style('green', 'ready') : screen.style('red', 'not ready');
   const waiting = pending.length === 0 ? 'nothing is pending' : `${pending.length} pending`;
   return [
     `The database "${database}" is ${verdict}: ${waiting}.`,
-    ...pending.map((name) => `  ${name}`),
+    ...pending.map((name) => `  ${name}${brokenBy(breaking.find((each) => each.name === name))}`),
     ...holderLines(lock),
     ...backfills.map(backfillLine),
     ...findings.map((finding) => findingText(finding, screen)),
   ].join('\n');
+}
+
+function brokenBy(migration: Preflight['breaking'][number] | undefined): string {
+  if (migration === undefined) return '';
+  const { breaks } = migration;
+  return breaks.length > 0
+    ? `: older releases cannot live with it: it ${breaks.join(', ')}`
+    : ': counts as one that older releases cannot live with (`ensure-migrated plan` tells why)';
 }

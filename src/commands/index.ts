@@ -31,6 +31,7 @@ export type { ToldStatement } from '../apply/index.js';
 export type { AttemptStatus } from '../history/index.js';
 export type { Holder } from '../lock.js';
 export type { Effect } from '../source/index.js';
+export type { BreakingMigration } from '../lint-plan.js';
 export type { Target } from '../plan.js';
 export type { Proof } from '../proof.js';
 export type { HistoryRow, LockRepair, Locks, OnRecord, RecordAction, RecordRepair, RepairQuestion, Suspect } from '../repair/index.js';

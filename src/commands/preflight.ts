@@ -2,6 +2,7 @@ import { readShort } from '../boot-backfills.js';
 import type { Options } from '../config/index.js';
 import { sqlStateOf } from '../errors.js';
 import { errorsOf, type Finding } from '../finding.js';
+import type { BreakingMigration } from '../lint-plan.js';
 import { lockKey, readHolder, type Holder } from '../lock.js';
 import type { UnfinishedBackfill } from '../outcome.js';
 import { aroundPooler } from '../pooler.js';
@@ -19,6 +20,8 @@ export interface Preflight {
   readonly database: string;
   /** What a boot would apply. */
   readonly pending: readonly string[];
+  /** Of `pending`, those that releases which run beside this one, or which it is rolled back to, cannot live with. No finding: a boot does not mind. */
+  readonly breaking: readonly BreakingMigration[];
   /** Backfills that are not done. */
   readonly backfills: readonly UnfinishedBackfill[];
   readonly findings: readonly Finding[];
@@ -48,6 +51,7 @@ export async function preflight(options: Options): Promise<Preflight> {
       ok: errorsOf(findings).length === 0,
       database: history.facts.database,
       pending: Object.freeze(foreseen?.pending ?? []),
+      breaking: Object.freeze(foreseen?.breaking ?? []),
       backfills: Object.freeze(await readShort(opened)),
       findings: Object.freeze(findings),
       lock,

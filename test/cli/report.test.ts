@@ -22,7 +22,7 @@ const files = {
   '04_email_index.sql': 'create index patients_email_idx on patients (email);',
   '05_drop.sql': `alter table visits drop column patient_id;\ninsert into patients (id, email) values (1, '</script><script>alert(1)</script>');`,
   [hostileName]: `comment on table patients is '${'<b>bold</b> '.repeat(30)}';`,
-  '07_opaque.js': `export const up = async () => { throw new Error('no <token> here'); };`,
+  '07_opaque.js': `export const up = async () => { globalThis.asked = (globalThis.asked ?? 0) + 1; throw new Error('no <token> here'); };`,
 };
 
 let directory: string;
@@ -63,14 +63,17 @@ beforeAll(async () => {
 const run = async (...args: string[]) => await runCliHere(args.includes('--config') ? args : [...args, '--config', config]);
 
 describe('--html', () => {
-  test('writes the page into a file that only its owner may read, and says so beside the text', async () => {
+  test('writes the page into a file that only its owner may read, and says so beside the text; each migration is asked once', async () => {
     const file = path.join(directory, 'history.html');
     const { code, stdout } = await run('history', '--html', file);
     expect({ code, last: stdout.trimEnd().split('\n').at(-1) }).toEqual({ code: 0, last: `Wrote ${path.relative('.', file)}` });
     expect(stdout).toMatch(/^migration /);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(await readFile(file, 'utf8')).toMatch(/^<!doctype html>[^]*<h1>Migration history<\/h1>[^]*not in sync/);
+    const asked = globalThis as { asked?: number };
+    asked.asked = 0;
     const planned = await run('plan', '--html', file, '--json');
+    expect(asked.asked).toBe(1);
     expect(JSON.parse(planned.stdout)).toMatchObject({ steps: { length: 4 } });
     expect(await readFile(file, 'utf8')).toContain('<h1>Migration plan</h1>'); // a page of ours is replaced
   });

@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest';
-import { plan, upgrade } from '../../src/commands/index.js';
+import { planText } from '../../src/cli/plan-text.js';
+import { preflightText } from '../../src/cli/text.js';
+import { history, plan, preflight, upgrade } from '../../src/commands/index.js';
 import { makeDirectory } from '../support/directories.js';
 import { startProxy } from '../support/proxy.js';
 import { contentsOf as everythingIn } from '../script/fixture.js';
 import { createDatabase } from '../support/servers.js';
 import { makeProject, names } from './fixture.js';
+
+const screen = { columns: 80, style: (_format: unknown, text: string) => text };
 
 test('plan tells each statement that an upgrade would send, and changes nothing', async () => {
   const { database, options } = await makeProject();
@@ -36,6 +40,27 @@ test('plan tells each statement that an upgrade would send, and changes nothing'
   expect(await everythingIn(database)).toEqual(before);
   expect(JSON.parse(JSON.stringify(planned))).toMatchObject({ steps: { length: 3 } });
   expect(Object.isFrozen(planned.steps[0])).toBe(true);
+});
+
+test('plan and preflight tell which migrations older releases cannot live with, as their run puts it on record', async () => {
+  const said = `export const up = async () => undefined; export const down = up; export const config = { breaking: true };`;
+  const { options } = await makeProject({ '05_drop.sql': 'alter table orders drop column total;', '06_said.js': said });
+  const [planned, foreseen] = [await plan(options), await preflight(options)];
+  expect(foreseen.breaking).toEqual([
+    { name: '05_drop.sql', breaks: ['drops column orders.total'] },
+    { name: '06_said.js', breaks: [] },
+  ]);
+  expect(planned.steps.filter(({ compatible }) => !compatible).map(({ name, breaks }) => ({ name, breaks }))).toEqual(foreseen.breaking);
+  expect(preflightText(foreseen, screen)).toContain(
+    `\n  05_drop.sql: older releases cannot live with it: it drops column orders.total\n  06_said.js: counts as one that`,
+  );
+  const text = planText(planned, screen);
+  expect(text).toContain(`5. 05_drop.sql\n   older releases cannot live with it: it drops column orders.total\n   alter table`);
+  expect(text).toContain(`6. 06_said.js\n   counts as one that older releases cannot live with: its config says so`);
+  expect((await preflight({ ...options, lint: false })).breaking.map(({ name }) => name)).not.toContain(names[1]); // its config says so
+  await upgrade(options);
+  const recorded = (await history(options)).filter(({ compatible }) => compatible === false);
+  expect(recorded.map(({ name }) => name)).toEqual(foreseen.breaking.map(({ name }) => name));
 });
 
 test('plan goes the way that the rows of the database lead, and says where it cannot know', async () => {

@@ -35,6 +35,7 @@ test('before a boot that would begin it says what that would apply, and changes 
     ok: true,
     database: database.name,
     pending: [...names],
+    breaking: [],
     backfills: [],
     findings: [],
     lock: undefined,

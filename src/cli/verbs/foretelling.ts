@@ -29,8 +29,9 @@ export const foretelling: readonly Verb[] = [
       ).plan(options, { trace: flags['trace'] === true, ...(target !== undefined && { target: readTarget(target) }) });
       const told = { result, text: (screen: Screen) => planText(result, screen) };
       if (!isPageAsked(flags)) return told;
-      // It is about all that is pending.
-      const preflight = target === undefined ? await (await import('../../commands/preflight.js')).preflight(options) : undefined;
+      // It is about all that is pending, of which the plan has what the lint says: nothing is captured again.
+      const foresee = async () => await (await import('../../commands/preflight.js')).preflight({ ...options, lint: false });
+      const preflight = target === undefined ? await foresee() : undefined;
       return { ...told, page: [{ plan: result, ...(preflight && { preflight }) }] };
     },
   },

@@ -54,7 +54,9 @@ interface Placed {
 
 function stepArticle(step: PlannedStep, { number, id, findings, traced }: Placed): Html {
   const { name, breaks, compatible } = step;
-  const why = breaks.length > 0 ? `it ${breaks.join(', ')}` : step.exactness === 'opaque' ? 'not all of it is known' : 'its config says so';
+  const undeclared = step.exactness === 'opaque' ? 'not all of it is known' : 'its config says so';
+  const unseen = step.locks === undefined ? 'its config says so, or nobody has looked, since `lint` is false' : undeclared;
+  const why = breaks.length > 0 ? `it ${breaks.join(', ')}` : unseen;
   return html`<article class="step" id="${id}" aria-labelledby="${id}-name">
     <h4 id="${id}-name"><span class="order">${number}</span> <span class="name">${name}</span></h4>
     <p class="line">${stepBadges(step)}</p>
