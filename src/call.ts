@@ -8,8 +8,11 @@ import { createReport, memberReport, type Fields, type Report } from './log.js';
 type StopSignal = 'SIGTERM' | 'SIGINT';
 const stopSignals: readonly StopSignal[] = ['SIGTERM', 'SIGINT'];
 
-/** When told to stop: how long a session has to clean up before it is closed as it is, and then the call before it ends without it. */
-export const stopLimitMs = { session: 1_300, call: 1_500 };
+/**
+ * When told to stop: how long a session has to clean up before it is closed as it is, and then the call before it ends without it. One that works on several
+ * tenants, or databases, ends before that, and says what each came to.
+ */
+export const stopLimitMs = { session: 1_300, tenant: 1_400, database: 1_450, call: 1_500 };
 
 /** One call of the library: its options, its voice, its patience and its ear for being stopped. */
 export interface Call extends Disposable {
@@ -65,7 +68,7 @@ function callOf({ stop, ...parts }: Pick<Call, 'id' | 'config' | 'report'> & { r
       await sleep(Math.min(ms, patienceMs), stop.signal, wake);
       patienceMs -= performance.now() - started;
     },
-    untilStopped: async (work) => await untilStopped(work, stop.signal),
+    untilStopped: async (work) => await untilStopped(work, { stop: stop.signal, limitMs: stopLimitMs.call }),
     passSignalOn: () => stop.passOn(),
     [Symbol.dispose]: () => stop.end(),
   };
@@ -97,11 +100,17 @@ async function sleep(ms: number, stop: AbortSignal, wake: Promise<unknown> | und
   }
 }
 
-async function untilStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
+interface Limit {
+  readonly stop: AbortSignal;
+  readonly limitMs: number;
+}
+
+/** Waits for work: when told to stop for so long, then throws the reason. */
+export async function untilStopped<T>(work: Promise<T>, { stop, limitMs }: Limit): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   let onStop: () => void = () => undefined;
   const limit = new Promise<never>((_, reject) => {
-    onStop = () => (timer = setTimeout(() => reject(stop.reason as Error), stopLimitMs.call));
+    onStop = () => (timer = setTimeout(() => reject(stop.reason as Error), limitMs));
   });
   if (stop.aborted) onStop();
   stop.addEventListener('abort', onStop, { once: true });

@@ -30,6 +30,7 @@ export interface Claim {
 type ClaimOwner = Owner & { readonly flag: string };
 
 const foreignPollMs = 500;
+const reportEveryMs = 5_000;
 // Somebody else is making the same table: unique_violation in the catalog, duplicate_table, duplicate_object. Or it is not there yet.
 const racing = /^(23505|42P07|42710)$/;
 const missing = /^(42P01|3F000)$/;
@@ -51,7 +52,7 @@ export async function claimHistory(request: ClaimRequest): Promise<Claim> {
 
 async function claim(request: ClaimRequest): Promise<Claim> {
   const { call, session, scope } = request;
-  const started = performance.now();
+  const wait = new KnexWait(request);
   for (;;) {
     const seen = await openClaim(request);
     if (seen !== 'busy' && (seen.lockedCount === 0 || isOurs(seen))) {
@@ -61,11 +62,10 @@ async function claim(request: ClaimRequest): Promise<Claim> {
     }
     if (session.wire.status !== 'I') await session.send('rollback');
     if (scope === 'xact') {
-      await untilMoved(request, started, seen === 'busy' ? seen : seen.flag);
+      await untilMoved(request, wait, seen === 'busy' ? seen : seen.flag);
       throw new LockGivenUp();
     }
-    await refuseAfter(request, started);
-    await call.wait(foreignPollMs);
+    await wait.turn();
   }
 }
 
@@ -82,10 +82,9 @@ function isOurs({ owner, flag }: Seen): boolean {
 }
 
 // Nothing is held meanwhile. Another run of ours may set the row too: then its flag is another one.
-async function untilMoved(request: ClaimRequest, started: number, flag: string | null): Promise<void> {
+async function untilMoved(request: ClaimRequest, wait: KnexWait, flag: string | null): Promise<void> {
   do {
-    await refuseAfter(request, started);
-    await request.call.wait(foreignPollMs);
+    await wait.turn();
   } while ((await readFlag(request)) === flag);
 }
 
@@ -105,10 +104,24 @@ async function readFlag({ session, tables: { lock } }: ClaimRequest): Promise<st
 
 const beginBounded = `begin isolation level read committed; set local lock_timeout = '1s';`;
 
-async function refuseAfter(request: ClaimRequest, started: number): Promise<void> {
-  const waitedMs = performance.now() - started;
-  if (waitedMs >= request.call.config.timeouts.lockMs) throw await knexLocked(request, started);
-  request.call.report.info('lock.knex-waiting', { waitedMs: Math.round(waitedMs), table: request.tables.names.lock });
+// Told when it begins, and then rarely.
+class KnexWait {
+  private readonly startedAt = performance.now();
+  private reportedAt = -Infinity;
+
+  constructor(private readonly request: ClaimRequest) {}
+
+  async turn(): Promise<void> {
+    const { call, tables } = this.request;
+    const now = performance.now();
+    const waitedMs = Math.round(now - this.startedAt);
+    if (waitedMs >= call.config.timeouts.lockMs) throw await knexLocked(this.request, waitedMs);
+    if (now - this.reportedAt >= reportEveryMs) {
+      this.reportedAt = now;
+      call.report.info('lock.knex-waiting', { waitedMs, table: tables.names.lock });
+    }
+    await call.wait(foreignPollMs);
+  }
 }
 
 interface Seen {
@@ -199,7 +212,7 @@ export function renderUnclaim(tables: Tables, { run, flag }: ClaimOwner, end: Ow
     update ${tables.journal} set at = clock_timestamp(), run = ${literal(end.run)}, detail = ${detail} where ${ours};`;
 }
 
-async function knexLocked({ session, tables }: ClaimRequest, started: number): Promise<MigrationError> {
+async function knexLocked({ session, tables }: ClaimRequest, waitedMs: number): Promise<MigrationError> {
   const others = await session.query<{ pid: number; application: string; host: string | null; state: string | null }>(
     `select pid, application_name as application, pg_catalog.host(client_addr) as host, state from pg_catalog.pg_stat_activity
      where datname = pg_catalog.current_database() and coalesce(backend_type, 'client backend') = 'client backend' and usename is not null and pid <> pg_catalog.pg_backend_pid()
@@ -210,7 +223,7 @@ async function knexLocked({ session, tables }: ClaimRequest, started: number): P
   );
   return new MigrationError(
     'EM_KNEX_LOCKED',
-    `knex's own lock (${tables.lock}.is_locked) was set by somebody else and stayed set for ${Math.round(performance.now() - started)} ms; other sessions here: ${shown.join(', ') || 'none'}`,
+    `knex's own lock (${tables.lock}.is_locked) was set by somebody else and stayed set for ${waitedMs} ms; other sessions here: ${shown.join(', ') || 'none'}`,
     {
       remedy: `Wait for the other knex run. When none is alive: run \`ensure-migrated repair lock\`, or \`knex migrate:unlock\`, or \`update ${tables.lock} set is_locked = 0\`.`,
     },

@@ -1,3 +1,4 @@
+import { stopLimitMs, untilStopped } from './call.js';
 import type { OnFailure } from './config/index.js';
 import { isMigrationError, MigrationError, type Member } from './errors.js';
 import type { Finding } from './finding.js';
@@ -8,6 +9,8 @@ export interface Fleet {
   /** What each of them is, for the messages. */
   readonly kind: 'database' | 'tenant';
   readonly names: readonly string[];
+  /** The order in which they are begun. Default: that of the names. */
+  readonly order?: readonly string[];
   /** Brings one to head. What it throws is a {@link MigrationError}. */
   readonly run: (name: string) => Promise<Outcome>;
   readonly concurrency: number;
@@ -19,30 +22,43 @@ export interface Fleet {
 }
 
 /**
- * Runs all of them, at most `concurrency` at once, begun in their order. Those at work when another one fails are never stopped for it. Throws
- * EM_NOT_ALL_MIGRATED, with what each came to in `members`, unless all of them are at head; when told to stop the reason of `stop`, an EM_ABORTED with the same.
+ * Runs all of them, at most `concurrency` at once. Those at work when another one fails are never stopped for it. Throws EM_NOT_ALL_MIGRATED, with what each came
+ * to in `members`, in the order of the names, unless all of them are at head; when told to stop the reason of `stop`, an EM_ABORTED with the same, where one that has not
+ * ended within the limit of {@link stopLimitMs} has failed with that reason.
  */
 export async function runFleet(fleet: Fleet): Promise<readonly Member[]> {
-  const members = new Map<string, Member>();
-  const first = fleet.names.slice(0, fleet.canary);
-  await runSome(fleet, first, members);
-  if ([...members.values()].every(({ status }) => status !== 'failed')) await runSome(fleet, fleet.names.slice(first.length), members);
-  const all = Object.freeze(fleet.names.map((name): Member => members.get(name) ?? Object.freeze({ name, status: 'not-begun' })));
-  if (fleet.stop.aborted) throw stoppedBy(fleet.stop.reason, all);
+  const { kind, names, order = names, stop } = fleet;
+  const begun = new Map<string, Member | undefined>();
+  const running = runInOrder(fleet, order, begun);
+  await untilStopped(running, { stop, limitMs: stopLimitMs[kind] }).catch((error: unknown) => {
+    if (!stop.aborted) throw error;
+  });
+  const cameTo = (name: string) => begun.get(name) ?? (begun.has(name) ? failed(name, stop.reason) : notBegun(name));
+  const all = Object.freeze(names.map(cameTo));
+  if (stop.aborted) throw stoppedBy(stop.reason, all);
   if (all.some(({ outcome }) => outcome === undefined)) throw notAllMigrated(fleet, all);
   return all;
 }
 
+async function runInOrder(fleet: Fleet, order: readonly string[], begun: Map<string, Member | undefined>): Promise<void> {
+  const { canary, stop } = fleet;
+  await runSome(fleet, order.slice(0, canary), begun);
+  const isSound = [...begun.values()].every((member) => member?.status !== 'failed');
+  if (isSound && !stop.aborted) await runSome(fleet, order.slice(canary), begun);
+}
+
+// Sets undefined for each that begins, and what it came to when it ends.
 async function runSome(
   { run, concurrency, onFailure, stop }: Fleet,
   names: readonly string[],
-  members: Map<string, Member>,
+  begun: Map<string, Member | undefined>,
 ): Promise<void> {
   const limit = onFailure === 'stop' ? 0 : onFailure === 'continue' ? Infinity : onFailure.max;
   let failedCount = 0;
   await inLanes(names, concurrency, async (name) => {
+    begun.set(name, undefined);
     const member = await runOne(name, run);
-    members.set(name, member);
+    begun.set(name, member);
     if (member.error) failedCount++;
     return failedCount > limit || stop.aborted ? 'begin no more' : 'go on';
   });
@@ -70,8 +86,16 @@ async function runOne(name: string, run: Fleet['run']): Promise<Member> {
     const outcome = await run(name);
     return Object.freeze({ name, status: outcome.status, outcome });
   } catch (error) {
-    return Object.freeze({ name, status: 'failed', error: error as MigrationError });
+    return failed(name, error);
   }
+}
+
+function failed(name: string, error: unknown): Member {
+  return Object.freeze({ name, status: 'failed', error: error as MigrationError });
+}
+
+function notBegun(name: string): Member {
+  return Object.freeze({ name, status: 'not-begun' });
 }
 
 // One of its own: those that were at work have the reason itself as their error.

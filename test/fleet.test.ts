@@ -40,6 +40,14 @@ async function run({ fleet = {}, failing = {} }: Told) {
   return { begun, most, error: ended instanceof MigrationError ? ended : undefined, statuses: members.map(({ status }) => status) };
 }
 
+async function failureOf(fleet: Partial<Fleet>): Promise<MigrationError> {
+  const all = { kind: 'database', names, concurrency: 2, canary: 0, onFailure: 'continue', ...fleet } as Fleet;
+  return await runFleet(all).then(
+    () => expect.unreachable('it did not fail'),
+    (thrown: unknown) => thrown as MigrationError,
+  );
+}
+
 describe('a fleet', () => {
   test('runs no more at once than it may, and says what each came to, in their order', async () => {
     const { most, error, statuses } = await run({ fleet: { concurrency: 4 } });
@@ -77,6 +85,32 @@ describe('a fleet', () => {
     expect(error).toMatchObject({ code: 'EM_ABORTED', exitCode: 143, message: reason.message });
     expect((error as MigrationError).members.map(({ status }) => status).join()).toBe(`in-sync,in-sync${',not-begun'.repeat(4)}`);
     expect(begun).toEqual(['a', 'b']);
+  });
+
+  test('that is told to stop while its canary runs begins none of the others, though that ends well', async () => {
+    const stop = new AbortController();
+    const begun: string[] = [];
+    const one = (name: string) => {
+      begun.push(name);
+      stop.abort(new MigrationError('EM_ABORTED', 'stopped by SIGTERM'));
+      return Promise.resolve(inSync);
+    };
+    const { members } = await failureOf({ run: one, canary: 1, stop: stop.signal });
+    expect([begun, members.map(({ status }) => status).slice(0, 2)]).toEqual([['a'], ['in-sync', 'not-begun']]);
+  });
+
+  test('does not wait for ever for one that does not stop, and tells what it knows by then', async () => {
+    const stop = new AbortController();
+    const one = async (name: string) => {
+      if (name !== 'b') return inSync;
+      stop.abort(new MigrationError('EM_ABORTED', 'stopped by SIGTERM'));
+      return await new Promise<never>(() => undefined);
+    };
+    const { members, code } = await failureOf({ kind: 'tenant', run: one, order: [...names].reverse(), concurrency: 1, stop: stop.signal });
+    expect(code).toBe('EM_ABORTED');
+    expect(members.map(({ name, status, error }) => `${name} ${error?.code ?? status}`)).toEqual([
+      ...['a not-begun', 'b EM_ABORTED', 'c in-sync', 'd in-sync', 'e in-sync', 'f in-sync'],
+    ]);
   });
 
   test('names what has failed, with its own code and remedy, and what was not begun', async () => {

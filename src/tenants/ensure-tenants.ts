@@ -143,15 +143,14 @@ class Tenants {
       return await this.bootTenant(name, 'manual');
     };
     const atHead = this.names.filter((name) => !isBegun.has(name));
-    const all = async () => await this.runAll([...atHead, ...behind], run);
+    const all = async () => await this.runAll(run, [...atHead, ...behind]);
     return behind.length === 0 ? await all() : await this.call.report.phase('apply', all);
   }
 
-  private async runAll(names: readonly string[], run: (name: string) => Promise<Outcome>): Promise<readonly Member[]> {
+  private async runAll(run: (name: string) => Promise<Outcome>, order: readonly string[]): Promise<readonly Member[]> {
+    const { names, call } = this;
     const { onFailure } = this.request.tenants;
-    const members = await runFleet({ kind: 'tenant', names, run, concurrency: this.width(), canary: 0, onFailure, stop: this.call.stop });
-    const byName = new Map(members.map((member) => [member.name, member]));
-    return this.names.map((name) => byName.get(name) as Member);
+    return await runFleet({ kind: 'tenant', names, order, run, concurrency: this.width(), canary: 0, onFailure, stop: call.stop });
   }
 
   private tellBehind(behindCount: number): void {
@@ -194,14 +193,16 @@ class Tenants {
     const how = mode === 'apply' && backfills === 'blocking' ? 'blocking' : 'manual';
     const before = new Map(members.map(({ name, outcome }) => [name, outcome as Outcome]));
     const isDue = (name: string) => (before.get(name)?.backfills ? how === 'blocking' : this.seen.get(name)?.unfinishedBackfills === true);
-    if (!this.names.some(isDue)) return members;
-    return await this.runAll(this.names, async (name) => {
+    const due = new Set(this.names.filter(isDue));
+    if (due.size === 0) return members;
+    const run = async (name: string) => {
       const outcome = before.get(name) as Outcome;
-      if (!isDue(name)) return outcome;
+      if (!due.has(name)) return outcome;
       const { backfills: left } = await this.bootTenant(name, how);
       const { backfills: _, ...rest } = outcome;
       return Object.freeze({ ...rest, ...(left && { backfills: left }) });
-    });
+    };
+    return await this.runAll(run, [...this.names.filter((name) => !due.has(name)), ...due]);
   }
 
   private async workInBackground(members: readonly Member[]): Promise<void> {

@@ -101,6 +101,7 @@ describe("knex's own lock", () => {
     const { rows } = await other.query<{ pid: number }>('select pg_backend_pid() as pid');
     const error = await project.fail({ timeouts: { lockMs: 700 } });
     expect(error).toMatchObject({ code: 'EM_KNEX_LOCKED', retryable: false, exitCode: 78 });
+    expect(project.events.filter(({ event }) => event === 'lock.knex-waiting')).toHaveLength(1); // of two looks
     expect(error.message).toMatch(
       /^knex's own lock \("public"\."knex_migrations_lock"\.is_locked\) was set by somebody else and stayed set for \d+ ms/,
     );

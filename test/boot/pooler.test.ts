@@ -99,7 +99,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
       ])('(%s) it is waited for without a transaction and without our lock', async (_how, statement, release) => {
         const { database, pooler, knex, events, boot } = await locked(statement);
         const outcome = boot();
-        await poll(() => Promise.resolve(events.filter((event) => event === 'lock.knex-waiting')[1])); // the second look
+        await poll(() => Promise.resolve(events.find((event) => event === 'lock.knex-waiting')));
         const { rows } = await knex.query<{ pid: number }>('select pg_backend_pid() as pid');
         const open = `select from pg_stat_activity where datname = current_database() and state = 'idle in transaction' and pid <> $1`;
         await poll(async () => {

@@ -98,7 +98,7 @@ describe('the modes that write nothing', () => {
     const tenants = await tenantsNamed('verified', 3);
     await bootTenants(scene, ['verified1']);
     const error = await failTenants(scene, tenants, { mode: 'verify' });
-    expect(error.members.map(({ status }) => status)).toEqual(['in-sync', 'failed', 'failed']);
+    expect(error.members.map(({ status }) => status)).toEqual(['failed', 'in-sync', 'failed']);
     expect(error.message).toMatch(/tenant verified0: EM_OUT_OF_SYNC[^]*not applied: 01_notes\.js, 02_author\.js, 03_index\.js/);
     expect(await tablesOf(database, 'verified0')).toEqual([]);
     await bootTenants(scene, tenants);
