@@ -2,7 +2,7 @@ import type { Call } from './call.js';
 import { claimHistory, LockGivenUp, renderUnclaim, type Claim } from './claim.js';
 import { findingsError, messageOf, MigrationError, withLine, withOutcome } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
-import { asBlocked, readHistory, type History, type JournalEntry, type LockKey, type Owner, type Tables } from './history/index.js';
+import { asHindered, readHistory, type History, type JournalEntry, type LockKey, type Owner, type Tables } from './history/index.js';
 import { acquireLock, lockKey, renderRelease } from './lock.js';
 import { failedOutcomeOf, outcomeOf, type AppliedMigration, type FailedOutcome, type Outcome } from './outcome.js';
 import { aroundPooler, isPooled } from './pooler.js';
@@ -56,7 +56,7 @@ async function takeTheLock<T>(opened: Opened, { needless, whenHeld, work, onFail
       return result as T;
     } catch (error) {
       if (error instanceof LockGivenUp) continue;
-      const told = asMigrationError(call, await asBlocked(place, error));
+      const told = asMigrationError(call, await asHindered(locked, error));
       await locked.releaseFailed(told, onFailure);
       throw withOutcome(locked.backup === undefined ? told : withLine(told, `backup: ${locked.backup}`), locked.failedOutcome());
     }
@@ -121,6 +121,8 @@ export class Locked {
   backup: string | undefined;
   /** What was taken back so far. */
   readonly reverted: AppliedMigration[] = [];
+  /** Whether a claim is committed: behind a pooler it never is by itself. */
+  isClaimed = false;
   private claimed: Claimed | undefined;
   private released = false;
 
@@ -161,6 +163,7 @@ export class Locked {
     const { readUnsound } = await import('./verify.js'); // who only waits has no need of the checks behind it
     const before = (owner?.state === 'clear' ? undefined : (owner?.before as Unsound | undefined)) ?? (await readUnsound(session));
     const claim = await call.report.phase('lock', () => claimHistory({ call, session, tables, facts, scope, before }));
+    this.isClaimed = scope === 'session';
     return (this.claimed = { ...claim, owner: { ...claim.owner, before } });
   }
 

@@ -26,4 +26,4 @@ export {
   type StatementEntry,
 } from './journal.js';
 export { isOwner } from './shape.js';
-export { asBlocked, asUnreadable } from './unreadable.js';
+export { asHindered, asUnreadable } from './unreadable.js';

@@ -25,16 +25,59 @@ export async function asUnreadable({ session, tables }: Reading, error: unknown)
   return new MigrationError('EM_HISTORY_INVALID', what, { cause: thrown });
 }
 
-/** The same for what may be about other tables too: only EM_BLOCKED is known of it. */
-export async function asBlocked(reading: Reading, error: unknown): Promise<unknown> {
-  return sqlStateOf(error) === lockTimedOut ? await blockedBy(reading, error) : error;
+interface Run extends Reading {
+  /** Whether the tables were there for everybody: what a pooled run makes goes with its transaction. */
+  readonly isClaimed: boolean;
 }
+
+/**
+ * The same for what has ended a run, which may be about other tables too: EM_BLOCKED, also where the watch has taken back a statement of ours that waited for one of these;
+ * EM_LOCK_LOST where they are gone.
+ */
+export async function asHindered(run: Run, error: unknown): Promise<unknown> {
+  const { session } = run;
+  const state = sqlStateOf(error) ?? sqlStateOf((error as Error | undefined)?.cause);
+  if (session.wire.lost || state === undefined) return error;
+  if (sqlStateOf(error) === lockTimedOut) return await blockedBy(run, error);
+  if (sqlStateOf(error) === cancelled) return await cancelledBy(run, error);
+  return run.isClaimed && gone.test(state) && (await areGone(run).catch(() => false)) ? historyGone(run, error) : error;
+}
+
+const cancelled = '57014';
+const gone = /^(42P01|3F000)$/;
 
 async function blockedBy({ session, tables }: Reading, cause: unknown): Promise<MigrationError> {
   const waited = `waited ${session.lockPatienceMs} ms for a table of the history, ${tables.history} or one beside it`;
   const by = await holdersOf({ session, tables }).catch(() => undefined); // the way there may be shut by the same session
-  const named = by === undefined ? 'sessions that could not be named' : by;
+  const named = by === undefined ? 'sessions that could not be named' : by || noLonger;
   return new MigrationError('EM_BLOCKED', `${waited}; blocked by ${named}`, { cause });
+}
+
+// Without patience and without somebody who holds a table it was not ours: an operator's.
+async function cancelledBy({ session, tables }: Reading, error: unknown): Promise<unknown> {
+  const by = await holdersOf({ session, tables }).catch(() => '');
+  if (by === '' && session.lockPatienceMs > 1) return error;
+  const waited = `gave up waiting for a table of the history, ${tables.history} or one beside it`;
+  return new MigrationError('EM_BLOCKED', `${waited}; blocked by ${by || noLonger}`, { cause: error });
+}
+
+const noLonger = 'a session that is gone by now';
+
+async function areGone({ session, tables: { history } }: Reading): Promise<boolean> {
+  if (session.wire.status !== 'I') await session.send('rollback');
+  const [row] = await session.query<{ gone: boolean }>('select pg_catalog.to_regclass($1) is null as gone', [history]);
+  return row?.gone === true;
+}
+
+function historyGone({ tables }: Reading, cause: unknown): MigrationError {
+  return new MigrationError(
+    'EM_LOCK_LOST',
+    `the tables of the history, ${tables.history} and those beside it, were dropped while this run was at work`,
+    {
+      cause,
+      remedy: "Where the schema is to be there, make it again (a tenant's: createTenant), then start the service again.",
+    },
+  );
 }
 
 interface Holders {
@@ -42,7 +85,7 @@ interface Holders {
   readonly prepared: readonly string[];
 }
 
-// Who has it in the strongest mode, or waits for that: all that comes later waits behind that one, and so behind those who hold it up.
+// Nobody: ''. Who has it in the strongest mode, or waits for that: all that comes later waits behind that one, and so behind those who hold it up.
 async function holdersOf({ session, tables }: Reading): Promise<string> {
   if (session.wire.status !== 'I') await session.send('rollback');
   const [holders] = await session.query<Holders>(
@@ -61,5 +104,5 @@ async function holdersOf({ session, tables }: Reading): Promise<string> {
   );
   const { pids = [], prepared = [] } = holders ?? {};
   const sessions = pids.length > 0 ? [await describeSessions(session, pids)] : [];
-  return [...sessions, ...prepared.map((name) => `the prepared transaction ${name}`)].join(', ') || 'a session that is gone by now';
+  return [...sessions, ...prepared.map((name) => `the prepared transaction ${name}`)].join(', ');
 }

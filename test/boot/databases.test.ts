@@ -10,13 +10,15 @@ import {
   type MigrationError,
   type ProgressEvent,
 } from '../../src/index.js';
+import { tablesOf, type History } from '../../src/history/index.js';
+import { lockKey } from '../../src/lock.js';
 import { holdersOf, waitUntilRuns } from '../support/boot.js';
 import { afterFile } from '../support/cleanup.js';
 import { makeDirectory } from '../support/directories.js';
 import { makeMigrations } from '../support/migrations.js';
 import { startCode, type Script } from '../support/process.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
-import { boot, historyOf, migrationsOf, second, sleepsInServer } from './fixture.js';
+import { boot, expectAtHead, historyOf, migrationsOf, second, sleepsInServer } from './fixture.js';
 
 // Nobody listens there.
 const closed = 'postgres://app:s3cret@127.0.0.1:1/clinic';
@@ -258,6 +260,37 @@ test('told to stop, a process begins no more, takes back what is at work, and en
     expect(await database.query(`select from information_schema.columns where column_name = 'author'`)).toEqual([]);
   }
   expect(await isUntouched(three)).toBe(true);
+});
+
+test('kill -9 with one at head, one in the middle of a migration, one that waits and one not begun: the next call goes on in each', async () => {
+  const [done, middle, waiting, unbegun] = [await createDatabase(), await createDatabase(), await createDatabase(), await createDatabase()];
+  const stall = `await knex.raw("select case when current_database() = '${middle.name}' then pg_sleep(300) end");`;
+  const migrations = await migrationsOf({ [second]: { statements: ['alter table notes add column author text'], stall } });
+  const databases = Object.entries({ done, middle, waiting, unbegun }).map(([name, { url }]) => ({ name, connection: url }));
+  const holder = await waiting.connect();
+  const { namespace, key } = lockKey(
+    { schema: 'public' } as History['facts'],
+    tablesOf({ tableName: 'knex_migrations', schemaName: undefined }),
+    undefined,
+  );
+  await holder.query(`select pg_advisory_lock(${namespace}, ${key})`);
+  const script = startAll({ databases, migrations, concurrency: 2 }, { STALL: second });
+  await Promise.all([waitUntilRuns(middle, 'pg_sleep'), script.waitForEvent('lock.waiting')]);
+  expect(await script.kill()).toMatchObject({ signal: 'SIGKILL' });
+  const head = { history: ['01_notes.js', second] };
+  await expectAtHead(done, head);
+  expect(await historyOf(middle)).toEqual(['01_notes.js']);
+  expect(await middle.query(`select from information_schema.columns where column_name = 'author'`)).toEqual([]);
+  expect([await isUntouched(waiting), await isUntouched(unbegun)]).toEqual([true, true]);
+  await holder.query(`select pg_advisory_unlock(${namespace}, ${key})`);
+  const outcomes = await ensureAllMigrated({ databases, migrations, logger: false }); // waits until the server has noticed
+  expect(outcomes.map(({ status, applied }) => `${status} ${applied.length}`)).toEqual([
+    'in-sync 0',
+    'migrated 1',
+    'migrated 2',
+    'migrated 2',
+  ]);
+  for (const database of [done, middle, waiting, unbegun]) await expectAtHead(database, head);
 });
 
 /** A server that takes connections and says nothing. */

@@ -117,6 +117,20 @@ describe('a table of the history that somebody has locked', () => {
   });
 });
 
+test('a table that is locked between two statements of a run ends it with EM_BLOCKED, and the next boot heals', async () => {
+  const own = await createDatabase();
+  const locker = await own.connect();
+  const { rows } = await locker.query<{ pid: number }>('select pg_backend_pid() as pid');
+  const afterAll = async () => void (await locker.query('begin; lock table knex_migrations_journal'));
+  const error = await failureOf(boot(own, next, { migrations: { directory: next, afterAll }, timeouts: { callMs: 300 } }));
+  expect(error).toMatchObject({ code: 'EM_BLOCKED', retryable: true, outcome: { applied: [{ name: first }, { name: second }] } });
+  expect(error.message).toMatch(new RegExp(`^gave up waiting for a table of the history.*blocked by pid ${rows[0]?.pid} \\(`));
+  expect([await historyOf(own), await holdersOf(own)]).toEqual([[first, second], []]);
+  await locker.query('rollback');
+  expect(await boot(own, next)).toMatchObject({ status: 'in-sync' });
+  await expectAtHead(own, { history: [first, second] });
+});
+
 describeWithPgBouncer('behind PgBouncer in transaction mode', () => {
   test('the boot ends in the same way, and the next client of the server connection has its own limits', async () => {
     const bouncer = await startPgBouncer(database.url, { settings: { default_pool_size: 1 } });

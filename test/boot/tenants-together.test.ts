@@ -1,9 +1,11 @@
-import knexOf from 'knex';
+import knexOf, { type Knex } from 'knex';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureMigrated, type CheckContext, type Options, type ProgressEvent } from '../../src/index.js';
 import { fleetKey, tenantsOf } from '../../src/tenants/index.js';
 import { poll, startBoot } from '../support/boot.js';
 import { makeDirectory } from '../support/directories.js';
+import { runKnex } from '../support/knex-cli.js';
+import { makeMigrations } from '../support/migrations.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
 import { bootTenants, createSchemas, directoryOf, failTenants, names, ranIn, tablesOf, type Scene } from './tenants-fixture.js';
@@ -57,6 +59,91 @@ test('SIGTERM begins no more, rolls back what is at work, and ends the process b
   expect(await script.waitForEvent('boot.failed')).toMatchObject({ code: 'EM_ABORTED' });
   for (const tenant of tenants) expect(await tablesOf(database, tenant)).not.toContain('slow');
   expect(script.events().filter(({ event }) => event === 'step.started')).toHaveLength(2);
+});
+
+test('one whose schema is dropped before its turn, or in the middle of its run, fails for itself, and nothing is made elsewhere', async () => {
+  const tenants = await tenantsNamed('dropped', 4);
+  const [, early = '', midway = ''] = tenants;
+  const at = async (query: (sql: string) => Promise<readonly unknown[]>) =>
+    ((await query('select current_schema() as schema'))[0] as { schema: string }).schema;
+  let dropping: Promise<unknown> | undefined;
+  const drop = async (name: string) => await database.query(`drop schema ${name} cascade`);
+  const made = (name: string, then?: (knex: Knex) => Promise<unknown>) => ({
+    up: async (knex: Knex) => {
+      await knex.raw(`create table ${name} (id int)`);
+      await then?.(knex);
+    },
+    down: () => undefined,
+  });
+  const dropMidway = async (knex: Knex) => {
+    const schema = await at(async (sql) => (await knex.raw<{ rows: unknown[] }>(sql)).rows);
+    if (schema !== midway || dropping) return;
+    dropping = drop(midway); // waits for this migration
+    await poll(async () => (await database.query('select from pg_locks where not granted and pid <> pg_backend_pid()'))[0]);
+  };
+  const modules = {
+    '01_notes': made('notes'),
+    '02_then': { ...made('then_here', dropMidway), config: { capture: false } },
+    '03_last': made('last'),
+  };
+  const run = async ({ query }: CheckContext) => {
+    if ((await at(query)) === 'dropped0') await drop(early);
+    return [];
+  };
+  const options = { migrations: { modules }, tenants: { schemas: tenants, concurrency: 1 } } as never as Options;
+  const error = await failTenants(scene, tenants, { ...options, checks: [{ name: 'drop', run }] });
+  expect(error.members.map(({ status, error: why }) => why?.code ?? status)).toEqual([
+    'migrated',
+    'EM_CHECK_FAILED',
+    'EM_LOCK_LOST',
+    'migrated',
+  ]);
+  expect(error.message).toContain('"dropped2"."knex_migrations" and those beside it, were dropped while this run was at work');
+  await dropping;
+  expect(await tablesOf(database)).toEqual([]);
+  await createSchemas(database, [early, midway, 'dropped4']);
+  const again = await bootTenants(scene, [], { ...options, tenants: { schemas: [...tenants, 'dropped4'] } });
+  expect(again.tenants?.map(({ status, applied }) => `${status} ${applied.length}`)).toEqual([
+    ...['in-sync 0', 'migrated 3', 'migrated 3', 'in-sync 0', 'migrated 3'],
+  ]);
+});
+
+describe('knex itself', () => {
+  test('that is at work on one tenant is waited for by that one alone, and each migration runs once', async () => {
+    const tenants = await tenantsNamed('beside', 3);
+    const theirs = `case when current_schema() = 'beside1' then pg_catalog.pg_advisory_xact_lock(4711) end`;
+    const directory = await makeMigrations({ '01_notes': 'create table notes (id int)', '02_slow': `select ${theirs}` });
+    const own = { database, directory };
+    const gate = await database.connect();
+    await gate.query('select pg_advisory_lock(4711)');
+    const url = new URL(database.url);
+    url.searchParams.set('options', '-c search_path=beside1');
+    const knex = runKnex('migrate:latest', { url: url.href, directory });
+    await poll(async () => (await database.query(`select from pg_locks where locktype = 'advisory' and not granted and objid = 4711`))[0]);
+    const events: ProgressEvent[] = [];
+    const booting = bootTenants(own, tenants, { onProgress: (event) => void events.push(event) });
+    const has = (event: string, tenant: string) => events.some((each) => each.event === event && each['tenant'] === tenant);
+    await poll(() => Promise.resolve(has('lock.knex-waiting', 'beside1') && has('tenant.ready', 'beside2') ? true : undefined));
+    expect(await ranIn(database, 'beside2')).toEqual(['01_notes.js', '02_slow.js']);
+    await gate.query('select pg_advisory_unlock(4711)');
+    expect(await knex).toMatchObject({ code: 0 });
+    const outcome = await booting;
+    expect(outcome.tenants?.map(({ status, applied }) => `${status} ${applied.length}`)).toEqual(['migrated 2', 'in-sync 0', 'migrated 2']);
+    for (const tenant of tenants) expect(await ranIn(database, tenant)).toEqual(['01_notes.js', '02_slow.js']);
+  });
+
+  test('whose lock is left set in one tenant keeps that one alone from its migrations', async () => {
+    const tenants = await tenantsNamed('left', 3);
+    await bootTenants({ database, directory: await directoryOf(1) }, tenants);
+    await database.query('update left1.knex_migrations_lock set is_locked = 1');
+    const error = await failTenants(scene, tenants, { timeouts: { lockMs: 300 } });
+    expect(error.members.map(({ status, error: why }) => why?.code ?? status)).toEqual(['migrated', 'EM_KNEX_LOCKED', 'migrated']);
+    expect(error).toMatchObject({ code: 'EM_NOT_ALL_MIGRATED', exitCode: 78 });
+    expect([await ranIn(database, 'left1'), await ranIn(database, 'left2')]).toEqual([['01_notes.js'], names]);
+    await database.query('update left1.knex_migrations_lock set is_locked = 0');
+    expect(await bootTenants(scene, tenants)).toMatchObject({ applied: [{}, {}], tenants: [{}, { status: 'migrated' }, {}] });
+    await expectAtHead(tenants);
+  });
 });
 
 describe('the lock of all tenants', () => {
