@@ -23,7 +23,9 @@ export async function resetSchema({ confirm, ...options }: ResetSchemaOptions): 
   const config = resolveConfig({ ...options, mode: 'apply' });
   if (process.env['NODE_ENV'] === 'production') throw refused('NODE_ENV is production');
   if (config.environment === 'production') throw refused('the environment is production');
-  const link = await connectLink(await config.connection());
+  const link = await connectLink(await config.connection()).catch((cause: unknown) => {
+    throw new MigrationError('EM_CONNECT_REJECTED', `cannot connect to PostgreSQL: ${messageOf(cause)}`, { cause });
+  });
   try {
     await refuseOther(link, confirm);
     await refuseProduction(link, tablesOf(config.migrations).names.journal);
