@@ -125,11 +125,18 @@ async function copyNative(native: string): Promise<string> {
   const { version } = JSON.parse(await readFile(path.resolve(native, '../package.json'), 'utf8')) as { version: string };
   const owner = process.getuid?.() ?? 0;
   const target = path.join(os.tmpdir(), `em-postgres-${version}-${owner}`);
-  const made = await lstat(target).catch(() => undefined);
-  // Programs are run from there, and anyone may write to the folder above it.
-  if (made !== undefined && made.uid !== owner) throw new Error(`Delete ${target}: it belongs to another user.`);
-  if (made === undefined) await publishCopy(native, target);
+  if (!(await isMade(target, owner))) {
+    await publishCopy(native, target);
+    await isMade(target, owner); // whoever was first meanwhile
+  }
   return path.join(target, 'native');
+}
+
+// Programs are run from there, and anyone may write to the folder above it.
+async function isMade(target: string, owner: number): Promise<boolean> {
+  const made = await lstat(target).catch(() => undefined);
+  if (made !== undefined && made.uid !== owner) throw new Error(`Delete ${target}: it belongs to another user.`);
+  return made !== undefined;
 }
 
 async function publishCopy(native: string, target: string): Promise<void> {

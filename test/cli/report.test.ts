@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -70,12 +70,14 @@ describe('--html', () => {
     expect(stdout).toMatch(/^migration /);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(await readFile(file, 'utf8')).toMatch(/^<!doctype html>[^]*<h1>Migration history<\/h1>[^]*not in sync/);
+    await chmod(file, 0o644);
     const asked = globalThis as { asked?: number };
     asked.asked = 0;
     const planned = await run('plan', '--html', file, '--json');
     expect(asked.asked).toBe(1);
     expect(JSON.parse(planned.stdout)).toMatchObject({ steps: { length: 4 } });
     expect(await readFile(file, 'utf8')).toContain('<h1>Migration plan</h1>'); // a page of ours is replaced
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
   test('without a file prints it in place of the text', async () => {
