@@ -28,12 +28,23 @@ export function bootLinesFor({ config, project, bootFile }: Boot): string[] {
     isModule || isTypescript ? `import ${what} from '${from}';` : `const ${what} = require('${from}');`;
   const name = isKnexfile(config) ? 'knexfile' : 'config';
   const imports = [load('{ ensureMigrated }', 'ensure-migrated'), load(name, specifier(config, bootFile, project))];
-  const call = `await ensureMigrated(${isKnexfile(config) ? '{ knex }' : 'config'});`;
+  const call = callOf(isKnexfile(config) ? '{ knex }' : 'config', project);
   const knex = `const knex = createKnex(knexfile[process.env.NODE_ENV ?? 'development'] ?? knexfile);`;
   const all = isKnexfile(config) ? [load('createKnex', 'knex'), ...imports, '', knex] : [...imports];
-  const why = `// Returns on a database that matches this code, or throws: then nothing listens.`;
-  if (isModule) return [...all, '', why, call, `// ${listening(project)}`];
-  return [...all, '', 'async function start() {', `  ${why}`, `  ${call}`, `  // ${listening(project)}`, '}', '', 'void start();'];
+  if (isModule) return [...all, '', ...call];
+  return [...all, '', 'async function start() {', ...call.map((line) => `  ${line}`), '}', '', 'void start();'];
+}
+
+// An error that nobody catches would end Node with 1, which tells an orchestrator nothing.
+function callOf(options: string, project: Project): string[] {
+  return [
+    '// Returns on a database that matches this code; else the process ends here, and nothing listens.',
+    `await ensureMigrated(${options}).catch((error) => {`,
+    '  console.error(error);',
+    '  process.exit(error.exitCode ?? 1); // 75: try again later; 78: a person must act',
+    '});',
+    `// ${listening(project)}. What must answer health checks meanwhile listens before it: createProbe().`,
+  ];
 }
 
 // Without a "type" in package.json Node takes a file for what it is written in.

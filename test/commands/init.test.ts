@@ -84,7 +84,7 @@ describe('init', () => {
   test('writes nothing beside a knexfile, which is read as it stands', async () => {
     const { directory, ...result } = await initIn({ 'package.json': packageJson(), 'knexfile.js': 'module.exports = {};' });
     expect(result).toMatchObject({ files: [], left: ['knexfile.js'] });
-    expect(result.bootLines).toContain('  await ensureMigrated({ knex });');
+    expect(result.bootLines).toContain('  await ensureMigrated({ knex }).catch((error) => {');
     expect(Object.keys(await contentsOf(directory)).sort()).toEqual(['knexfile.js', 'package.json']);
   });
 
@@ -94,7 +94,7 @@ describe('init', () => {
     ['pg', '// server.listen(...) comes after it'],
   ])('says for %s what comes after the boot', async (dependency, line) => {
     const { bootLines } = await initIn({ 'package.json': packageJson({ type: 'module', dependencies: { [dependency]: '*' } }) });
-    expect(bootLines.at(-1)).toBe(line);
+    expect(bootLines.at(-1)).toMatch(new RegExp(`^${line.replace(/[.()]/g, '\\$&')}\\. .*createProbe`));
   });
 
   test('finds the file in which the application boots, and imports from there', async () => {
@@ -158,6 +158,14 @@ describe('a project that was made by init boots, with the lines as they are', ()
     expectPrinted('status', status.stdout);
     expect(JSON.parse(status.stdout)).toMatchObject({ inSync: true, pending: [] });
   });
+});
+
+test('a process that was made by init ends with the exit code of what refuses its boot', async () => {
+  const { directory, bootLines } = await initIn({ 'package.json': packageJson({ type: 'module' }) });
+  const main = path.join(await makeInstalled(await contentsOf(directory)), 'main.js');
+  await writeFile(main, [...bootLines, `console.log('listens');`].join('\n'));
+  const ended = await startScript(main, { env: { ENSURE_MIGRATED_MODE: 'nonsense' } }).ended;
+  expect(ended).toMatchObject({ code: 78, stdout: '', stderr: expect.stringContaining('EM_CONFIG_INVALID') as string });
 });
 
 test('revision and upgrade on the command line carry on where init has stopped', async () => {
