@@ -1,5 +1,5 @@
 import { upgrade } from '../commands/upgrade.js';
-import { MigrationError } from '../errors.js';
+import { isMigrationError, MigrationError } from '../errors.js';
 import type { Finding } from '../finding.js';
 import { bootAtOnce, type Boot, type BootTask } from './boots.js';
 import type { TestDatabase } from './database.js';
@@ -11,7 +11,7 @@ import { prepareEmpty, readProject, type MigratingOptions, type Project } from '
 import { readSeed, type Seed } from './seed.js';
 import { openServer, type ServerOptions, type TestServer } from './server.js';
 import { sweep, sweepOwn } from './sweep.js';
-import { prepareTemplate } from './template.js';
+import { prepareTemplate, type TemplateRequest } from './template.js';
 import type { Trace } from '../traced-steps.js';
 import { traceMigrations } from './trace.js';
 import { upDownUp } from './up-down-up.js';
@@ -39,7 +39,7 @@ export interface Harness extends AsyncDisposable {
   readonly url: string;
   /** A database at head with the seed in it: a copy of the template. One for each worker, with `reset()` between its tests. */
   acquire(): Promise<TestDatabase>;
-  /** An empty database. */
+  /** An empty database. Needs no migrations. */
   empty(): Promise<TestDatabase>;
   /** A database at this revision: the name of a migration, or a part of it that only one has. */
   at(revision: string): Promise<TestDatabase>;
@@ -78,10 +78,11 @@ export interface Booted {
 
 /**
  * Starts the harness: finds a server or starts one, drops what dead runs have left, and makes a template at head by `ensureMigrated` itself,
- * or takes the one that is there. Holds one connection. Throws EM_CONFIG_INVALID, EM_TEST_SERVER, and what `ensureMigrated` throws.
+ * or takes the one that is there. Holds one connection. Throws EM_CONFIG_INVALID, EM_TEST_SERVER, and what `ensureMigrated` throws; but for
+ * EM_NO_MIGRATIONS, which is thrown by what needs migrations: all but `empty()`.
  */
 export async function startTestDatabases(options: TestDatabasesOptions = {}): Promise<Harness> {
-  const run = await startRun(options);
+  const run = await startRun(options, 'databases');
   const { project, workshop } = run;
   const empty = async () => await openOwn(workshop, async (url) => await prepareEmpty(project, url));
   const at = async (revision: string) => await openOwn(workshop, async (url) => await migrateTo(project, url, revision));
@@ -127,11 +128,12 @@ export interface Run {
   stop(): Promise<void>;
 }
 
-/** See {@link startTestDatabases}. */
-export async function startRun(options: TestDatabasesOptions): Promise<Run> {
+/** See {@link startTestDatabases}. Without a template, where there are no migrations, only where none is `needed`. */
+export async function startRun(options: TestDatabasesOptions, needed: 'template' | 'databases'): Promise<Run> {
   refuseUnsound(options);
   const tell = options.onPhase ?? (() => undefined);
-  const project = await readProject(options);
+  const project = readProject(options);
+  if (needed === 'template') await project.list();
   tell('server.starting');
   const server = await openServer(options);
   try {
@@ -157,9 +159,22 @@ export async function startRun(options: TestDatabasesOptions): Promise<Run> {
 /** Reads the migrations and the seed, and makes the template, or takes the one that is there. */
 export async function openWorkshop(desk: Desk, options: TestDatabasesOptions): Promise<Workshop> {
   const { key = '', onLeak = 'warn', onIdle = 'keep', keepFailed = false, onPhase: tell = () => undefined, knex } = options;
-  const [project, seed] = [await readProject(options), await readSeed(options.seed)];
-  const template = await prepareTemplate({ desk, project, seed, key, tell });
+  const [project, seed] = [readProject(options), await readSeed(options.seed)];
+  const template = await templateOrNone({ desk, project, seed, key, tell });
   return { desk, template, onLeak, onIdle, keepFailed, knex, opened: new Set(), learn: learnOnce(desk) };
+}
+
+// Who wants empty databases alone may have no migrations: what needs them throws it.
+async function templateOrNone(request: TemplateRequest): Promise<Workshop['template']> {
+  try {
+    const template = await prepareTemplate(request);
+    return () => template;
+  } catch (error) {
+    if (!isMigrationError(error, 'EM_NO_MIGRATIONS')) throw error;
+    return () => {
+      throw error;
+    };
+  }
 }
 
 async function stop({ desk, opened }: Workshop, server: TestServer): Promise<void> {

@@ -11,13 +11,14 @@ export type MigratingOptions = Pick<Options, 'migrations' | 'knex' | 'transactio
 /** What the tests are about: the migrations, and how they are run on a database. */
 export interface Project {
   readonly config: Config;
-  readonly migrations: readonly Migration[];
+  /** Lists the migrations; imports none. Throws EM_NO_MIGRATIONS, and what is wrong with them. */
+  list(): Promise<readonly Migration[]>;
   /** The options that lead `ensureMigrated` and the verbs to a database. */
   optionsOf(url: string): Promise<Options>;
 }
 
-/** Lists the migrations; imports none, connects to nothing. Throws EM_CONFIG_INVALID and what is wrong with the migrations. */
-export async function readProject(options: MigratingOptions): Promise<Project> {
+/** Reads the options; lists nothing, connects to nothing. Throws EM_CONFIG_INVALID. */
+export function readProject(options: MigratingOptions): Project {
   const { migrations, knex, transaction, rules, application, environment = 'test', timeouts } = options;
   const how: Options = {
     migrations,
@@ -33,7 +34,7 @@ export async function readProject(options: MigratingOptions): Promise<Project> {
   const config = resolveConfig({ ...how, ...(knex && { knex }), mode: 'off' });
   return {
     config,
-    migrations: await listMigrations(config.migrations),
+    list: async () => await listMigrations(config.migrations),
     optionsOf: async (url) => ({
       ...how,
       ...(knex === undefined ? { connection: url } : { knex: await withConnection(knex, url) }),

@@ -13,4 +13,4 @@ const { url, run, options } = workerData as Task;
 const desk = await openDesk({ url, run, as: 'guest' });
 const { template } = await openWorkshop(desk, options);
 await desk.link.close();
-parentPort?.postMessage(template.buildMs);
+parentPort?.postMessage(template().buildMs);

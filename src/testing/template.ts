@@ -10,6 +10,7 @@ import { withLink } from './link.js';
 import { databaseName, lockNumber, lockSpaces, mark, templateName } from './names.js';
 import { prepareEmpty, type Project } from './project.js';
 import type { ReadSeed } from './seed.js';
+import type { Migration } from '../source/index.js';
 import { pruneTemplates } from './sweep.js';
 
 /** A sealed database at head, with the seed in it: nobody can connect to it, and everybody can copy it. */
@@ -38,7 +39,8 @@ export interface TemplateRequest {
  */
 export async function prepareTemplate(request: TemplateRequest): Promise<Template> {
   const { link, facts } = request.desk;
-  const name = templateName(facts.oid, await hashOf(request));
+  const migrations = await request.project.list();
+  const name = templateName(facts.oid, await hashOf(request, migrations));
   const number = lockNumber(name);
   let buildMs: number | undefined;
   await link.query(`select pg_catalog.pg_advisory_lock(${lockSpaces.build}, ${number})`);
@@ -50,7 +52,7 @@ export async function prepareTemplate(request: TemplateRequest): Promise<Templat
     await link.query(`select pg_catalog.pg_advisory_unlock(${lockSpaces.build}, ${number})`);
   }
   await pruneTemplates(request.desk);
-  return { name, dress: await readDress(link, name), migrationCount: request.project.migrations.length, buildMs };
+  return { name, dress: await readDress(link, name), migrationCount: migrations.length, buildMs };
 }
 
 async function isThere({ link }: Desk, name: string): Promise<boolean> {
@@ -98,7 +100,7 @@ async function fill({ project, seed, tell }: TemplateRequest, url: string): Prom
 }
 
 // All that may change what stands in the template. Migrations of which nothing can be known are built anew by each run.
-async function hashOf({ desk, project, seed, key }: TemplateRequest): Promise<string> {
+async function hashOf({ desk, project, seed, key }: TemplateRequest, listed: readonly Migration[]): Promise<string> {
   const { migrations, transaction } = project.config;
   const { tableName, schemaName, disableTransactions } = migrations;
   const extensions = await desk.link.query('select name, default_version from pg_catalog.pg_available_extensions order by name');
@@ -106,7 +108,7 @@ async function hashOf({ desk, project, seed, key }: TemplateRequest): Promise<st
     desk.facts.serverVersion,
     desk.facts.user, // owns what is in it: another role could not read a copy
     version(),
-    project.migrations.map(({ name, checksum }) => [name, checksum ?? desk.run]),
+    listed.map(({ name, checksum }) => [name, checksum ?? desk.run]),
     [tableName, schemaName, disableTransactions, transaction],
     extensions,
     seed?.identity,

@@ -33,7 +33,7 @@ export async function writeTicket(
   rest: Pick<Ticket, 'configured' | 'password'>,
 ): Promise<Ticket> {
   const { desk, template, onLeak, onIdle, keepFailed, url } = workshop;
-  return { url, run: desk.run, template, onLeak, onIdle, keepFailed, baseline: await learnBaseline(workshop), ...rest };
+  return { url, run: desk.run, template: template(), onLeak, onIdle, keepFailed, baseline: await learnBaseline(workshop), ...rest };
 }
 
 /** What a worker makes databases with. */
@@ -46,6 +46,7 @@ export interface Guest {
 export async function openGuest(ticket: Ticket, knex: Knex | undefined): Promise<Guest> {
   const { url, run, template, onLeak, onIdle, keepFailed } = ticket;
   const desk = await openDesk({ url, run, as: 'guest' });
-  const workshop: Workshop = { desk, template, onLeak, onIdle, keepFailed, knex, opened: new Set(), learn: async () => ticket.baseline };
+  const made = { desk, template: () => template, opened: new Set<TestDatabase>(), learn: async () => ticket.baseline };
+  const workshop: Workshop = { ...made, onLeak, onIdle, keepFailed, knex };
   return { acquire: async () => await openClone(workshop), close: async () => await desk.link.close() };
 }

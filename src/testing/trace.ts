@@ -10,7 +10,7 @@ import type { Project } from './project.js';
  */
 export async function traceMigrations({ project, url, from }: TraceOrder): Promise<Trace> {
   return await runCall(await project.optionsOf(url), async (call) => {
-    const { migrations } = project;
+    const migrations = await project.list();
     const { schema } = tablesOf(project.config.migrations);
     const replaying = { call, scratch: call.config, schema };
     if (from !== undefined) {

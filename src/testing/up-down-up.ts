@@ -17,7 +17,7 @@ export async function upDownUp(project: Project, url: string): Promise<readonly 
   const look = async () => await withLink(url, async (link) => await readSchema((...asked) => link.query(...asked), { excluded }));
   const findings: Finding[] = [];
   let before = await look();
-  for (const migration of project.migrations) {
+  for (const migration of await project.list()) {
     const { name } = migration;
     await upgrade(options, { target: { to: name } });
     const first = await look();

@@ -31,7 +31,7 @@ export function setupDatabases(options: VitestOptions = {}): Setup {
   return async (project) => {
     const setting = await readSetting(options, project.config.root);
     const server = await shareServer(setting.harness);
-    const run = await startRun({ ...setting.harness, url: server.url }).catch(async (error: unknown) => {
+    const run = await startRun({ ...setting.harness, url: server.url }, 'template').catch(async (error: unknown) => {
       await server.leave();
       throw error;
     });
@@ -90,7 +90,8 @@ function watch(working: Working): void {
     try {
       const buildMs = await rebuildElsewhere(working);
       const workshop = await run.prepare();
-      await provide(working, { ...workshop, template: { ...workshop.template, buildMs: buildMs ?? workshop.template.buildMs } });
+      const template = workshop.template();
+      await provide(working, { ...workshop, template: () => ({ ...template, buildMs: buildMs ?? template.buildMs }) });
     } catch (error) {
       project.vitest.logger.error(`The test databases are as they were: ${messageOf(error)}`);
     }

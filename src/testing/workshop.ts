@@ -14,7 +14,8 @@ import { makeEmpty, type Template } from './template.js';
 /** Makes test databases, all of one run. */
 export interface Workshop {
   readonly desk: Desk;
-  readonly template: Template;
+  /** Throws EM_NO_MIGRATIONS where there is none, since there are no migrations. */
+  readonly template: () => Template;
   readonly onLeak: OnLeak;
   readonly onIdle: OnIdle;
   readonly keepFailed: boolean;
@@ -27,7 +28,8 @@ export interface Workshop {
 
 /** A copy of the template. */
 export async function openClone(workshop: Workshop): Promise<TestDatabase> {
-  const { desk, template } = workshop;
+  const { desk } = workshop;
+  const template = workshop.template();
   const name = databaseName('c', desk.facts.oid, desk.run);
   return await openDatabase({
     ...workshop,
@@ -56,7 +58,7 @@ export function learnOnce(desk: Desk): Workshop['learn'] {
 /** Learns it from a copy that is made for this and dropped. */
 export async function learnBaseline({ desk, template }: Workshop): Promise<Baseline | undefined> {
   const name = databaseName('c', desk.facts.oid, desk.run);
-  await makeClone(desk, template, name);
+  await makeClone(desk, template(), name);
   const baseline = await withLink(desk.urlOf(name), async (link) => await readBaseline(desk, link));
   await dropDatabase(desk, name);
   return baseline;

@@ -26,6 +26,21 @@ test.each<[object, string]>([
   await expect(refused).rejects.toMatchObject({ code: 'EM_CONFIG_INVALID', message: expect.stringContaining(message) as string });
 });
 
+test('without migrations there are empty databases, and what needs migrations says that there are none', async () => {
+  const { harness, maintenance } = await startHarness({ migrations: '/nowhere' });
+  const db = await harness.empty();
+  await db.pool.query('create table people (name text)');
+  expect([await db.reset(), await namesIn(db).catch((error: unknown) => error)]).toEqual([
+    'renewed',
+    expect.objectContaining({ code: '42P01' }),
+  ]);
+  const needing = [() => harness.acquire(), () => harness.at('01'), () => harness.upDownUp(), () => harness.trace()];
+  for (const ask of needing)
+    await expect(ask()).rejects.toMatchObject({ code: 'EM_NO_MIGRATIONS', message: expect.stringContaining('/nowhere') as string });
+  await harness.stop();
+  expect(await ours(maintenance)).toEqual([]);
+});
+
 test.each<[string, TestDatabasesOptions['seed'], string]>([
   ['a function that throws', () => Promise.reject(new Error('no row')), 'no row'],
   ['a script that fails', 'select 1; select 1/0', 'division by zero'],
@@ -36,12 +51,6 @@ test.each<[string, TestDatabasesOptions['seed'], string]>([
   const refused = startTestDatabases({ migrations: await makeDirectory(files), url: maintenance.url, seed: given });
   await expect(refused).rejects.toMatchObject({ code: 'EM_TEST_SERVER', message: expect.stringContaining(message) as string });
   expect(await ours(maintenance)).toEqual([]);
-});
-
-test('a directory without migrations is refused', async () => {
-  const { url } = await createDatabase();
-  const refused = startTestDatabases({ migrations: await makeDirectory(), url });
-  await expect(refused).rejects.toMatchObject({ code: 'EM_NO_MIGRATIONS' });
 });
 
 test('resets that are asked at once come one after the other', async () => {

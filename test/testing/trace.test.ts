@@ -25,7 +25,7 @@ test('trace() begins after a revision, and ends at a migration that fails', asyn
     '04_index.sql': '-- transaction: false\ncreate index concurrently notes_text on notes (text);',
     '05_fails.sql': 'alter table nowhere add column x int;',
   });
-  const project = await readProject({ migrations });
+  const project = readProject({ migrations });
   const trace = async (from: string) => await traceMigrations({ project, url: (await createDatabase()).url, from });
   const traced = await trace('countries');
   expect(traced.migrations.map(({ name, statements }) => [name, ...statements.map(shortly)])).toEqual([
