@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { verbs } from '../src/cli/commands.js';
+import { readConnection } from '../src/config/connection.js';
 import { readTypes, renderSchemas, type SchemaFile } from '../tools/schemas/index.js';
 import { configFaults } from './support/json-schemas.js';
 import { root } from './support/majors.js';
@@ -65,5 +66,14 @@ describe('the schema of the configuration file', () => {
     { streams: [{ name: 'jobs', migrations: 'node_modules/jobs/migrations', after: ['core@1'] }], canary: 0, databases: [{ name: 'eu' }] },
   ])('passes %j', (options) => {
     expect(configFaults(options)).toEqual([]);
+  });
+
+  test.each([
+    ...['postgres://db/shop', 'PostgreSQL://db/shop', 'PG://db/shop', 'Socket:/run/postgresql?db=shop', '/run/postgresql shop'],
+    ...['mysql://db/shop', 'postgres:/db/shop', 'host=db dbname=shop', ''],
+  ])('takes the connection %j where the code takes it', (connection) => {
+    const problems: string[] = [];
+    readConnection(connection, { path: 'connection', problems });
+    expect(configFaults({ connection })?.length === 0).toBe(problems.length === 0);
   });
 });

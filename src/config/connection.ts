@@ -30,7 +30,7 @@ export interface PgConfig {
 
 /**
  * A URL, a configuration of pg, or a function that gives either and is asked before each connect (rotating credentials).
- * @pattern ^(postgres|postgresql|pg)://|^socket:|^/
+ * @pattern ^([Pp][Gg]|[Pp][Oo][Ss][Tt][Gg][Rr][Ee][Ss]|[Pp][Oo][Ss][Tt][Gg][Rr][Ee][Ss][Qq][Ll])://|^[Ss][Oo][Cc][Kk][Ee][Tt]:|^/
  */
 export type ConnectionInput = string | PgConfig | (() => Promise<string | PgConfig> | string | PgConfig);
 
@@ -87,6 +87,7 @@ function readUrl(url: string, place: Place): PgConfig | undefined {
   return refuse(place, urlExpected, given);
 }
 
+// As pg does, whose URL parser knows no case of a scheme. The pattern above says the same: a JSON Schema has no flag for it.
 const pgScheme = /^(?:postgres|postgresql|pg):\/\/|^socket:/i;
 
 // pg would take any other text for the name of a database on localhost, and shows the whole URL in its error when it cannot be parsed.
