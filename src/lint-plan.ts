@@ -129,6 +129,23 @@ export function withoutRepeated(lint: readonly Finding[], checks: readonly Findi
   return lint.filter((finding) => !isSaid(finding));
 }
 
+/**
+ * A remark on each migration that sends nothing at all, for those who look before a release: a template that nobody has filled in is recorded as
+ * applied like any other. A boot says nothing of it, since it does no harm, and some are empty on purpose.
+ */
+export function emptyAmong(captured: readonly CapturedStep[]): Finding[] {
+  return captured
+    .filter(({ capture: { statements, exactness } }) => exactness === 'exact' && statements.length === 0)
+    .map(({ step: { name, migration } }) => ({
+      code: 'migration-empty',
+      level: 'info',
+      message: `${name} sends no statement: an upgrade does nothing, and records it as applied`,
+      remedy:
+        'Fill it in before it is applied, since afterwards that is an edit (history-edited); or leave it, where it is meant to be empty.',
+      at: { migration: name, ...(migration.file !== undefined && { file: migration.file }) },
+    }));
+}
+
 /** A captured migration as the lint takes it. */
 export function lintStepOf({ step: { name, migration, transaction }, capture }: CapturedStep): LintStep {
   const { statements, exactness, reason } = capture;

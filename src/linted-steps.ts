@@ -3,7 +3,7 @@ import type { Call } from './call.js';
 import type { LintSettings } from './config/index.js';
 import type { Finding } from './finding.js';
 import { lintSteps, type LintedStep, type Sizes } from './lint/index.js';
-import { captureStep, lintQuery, lintStepOf, type CapturedStep } from './lint-plan.js';
+import { captureStep, emptyAmong, lintQuery, lintStepOf, type CapturedStep } from './lint-plan.js';
 import { planUpgrade, type Step } from './plan.js';
 import { orFindings } from './preflight.js';
 import type { Session } from './session/index.js';
@@ -113,6 +113,7 @@ function describe(
   const findings = [
     ...failures,
     ...notCaptured(captured, judgedBy, at),
+    ...(captured ? emptyAmong([captured]) : []),
     ...(linted?.findings ?? []),
     ...(linted && seen ? compareWithTrace({ foreseen: linted.statements, traced: seen, at }) : []),
   ];

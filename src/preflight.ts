@@ -5,7 +5,7 @@ import { isMigrationError, type ErrorCode, type MigrationError } from './errors.
 import type { Finding } from './finding.js';
 import { checkGates } from './gate.js';
 import type { JournalEntry } from './history/index.js';
-import { breakingIn, lintPlan, withoutRepeated, type BreakingMigration } from './lint-plan.js';
+import { breakingIn, emptyAmong, lintPlan, withoutRepeated, type BreakingMigration } from './lint-plan.js';
 import { planUpgrade } from './plan.js';
 import { isPooled } from './pooler.js';
 import { readState, resolved } from './read-state.js';
@@ -42,7 +42,8 @@ export async function foresee(opened: Opened, lock: 'held' | 'free'): Promise<Fo
   const checked = await ask(place, loaded);
   const lint = plan && (await lintPlan(place, plan));
   const gates = plan ? await checkGates({ ...place, pending: loaded, transaction: plan.transaction }) : [];
-  findings.push(...checked, ...withoutRepeated(lint?.findings ?? [], checked), ...gates, ...(await drift(place, state)));
+  const linted = [...withoutRepeated(lint?.findings ?? [], checked), ...emptyAmong(lint?.captured ?? [])];
+  findings.push(...checked, ...linted, ...gates, ...(await drift(place, state)));
   return { pending: pending.map(({ name }) => name), breaking: plan ? breakingIn(plan, lint) : [], findings };
 }
 

@@ -3,7 +3,7 @@ import type { CapturedStatement } from '../capture/index.js';
 import type { Options } from '../config/index.js';
 import type { Finding } from '../finding.js';
 import { checkGates } from '../gate.js';
-import { capturePlan, isCompatible, lintCaptured, type CapturedStep } from '../lint-plan.js';
+import { capturePlan, emptyAmong, isCompatible, lintCaptured, type CapturedStep } from '../lint-plan.js';
 import { foreseenLocks, type ForeseenLock, type LintedStep } from '../lint/index.js';
 import { planUpgrade, selectPending, type Plan, type Target } from '../plan.js';
 import { readState, resolved } from '../read-state.js';
@@ -152,7 +152,7 @@ async function describeSteps(
   const lint = await lintCaptured({ call, session, migrations: all }, captured, planned.transaction);
   const described = captured.map((each, index) => describeStep(each, lint?.steps[index]));
   const gates = await checkGates({ call, session, history, tables: resolved(opened), pending: loaded, transaction: planned.transaction });
-  return { findings: [...(lint?.findings ?? []), ...gates], transaction: planned.transaction, described };
+  return { findings: [...(lint?.findings ?? []), ...emptyAmong(captured), ...gates], transaction: planned.transaction, described };
 }
 
 function describeStep({ step: { name, transaction, migration }, capture }: CapturedStep, linted: LintedStep | undefined): Described {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { planText } from '../../src/cli/plan-text.js';
 import { preflightText } from '../../src/cli/text.js';
-import { history, plan, preflight, upgrade } from '../../src/commands/index.js';
+import { history, lint, plan, preflight, upgrade } from '../../src/commands/index.js';
 import { makeDirectory } from '../support/directories.js';
 import { startProxy } from '../support/proxy.js';
 import { contentsOf as everythingIn } from '../script/fixture.js';
@@ -61,6 +61,24 @@ test('plan and preflight tell which migrations older releases cannot live with, 
   await upgrade(options);
   const recorded = (await history(options)).filter(({ compatible }) => compatible === false);
   expect(recorded.map(({ name }) => name)).toEqual(foreseen.breaking.map(({ name }) => name));
+});
+
+test('plan, preflight and lint have a remark on a migration that sends nothing; a boot applies it without a word', async () => {
+  const rows = `export const up = async (knex) => { for (const id of [1, 2]) await knex('orders').where({ id }).update({ customer: 'c' }); }; export const down = () => {};`;
+  const left = `export async function up(knex) {\n  // await knex.schema.alterTable(...)\n}\nexport const down = up;`;
+  const asks = `export const config = { capture: false }; export const up = async () => undefined; export const down = up;`;
+  const sql = '-- revision: x\n-- Statements for PostgreSQL, all in one transaction.\n';
+  const files = { '05_rows.js': rows, '06_left.js': left, '07_left.up.sql': sql, '07_left.down.sql': sql, '08_asks.js': asks };
+  const { options } = await makeProject(files);
+  const remark = (migration: string) => ({ level: 'info', at: { migration } });
+  const found = [
+    (await plan(options)).findings,
+    (await preflight(options)).findings,
+    (await lint(options)).migrations.flatMap(({ findings }) => findings),
+  ];
+  for (const findings of found)
+    expect(findings.filter(({ code }) => code === 'migration-empty')).toMatchObject([remark('06_left.js'), remark('07_left.up.sql')]);
+  expect((await upgrade(options)).findings).toEqual([]);
 });
 
 test('plan goes the way that the rows of the database lead, and says where it cannot know', async () => {
