@@ -10,6 +10,7 @@ the package has [a schema](stability.md#json) of it for each verb.
 
 Exit codes: 0 done, or in sync; 75 try again later; 78 a person must act (also for words on the command line that make no sense); 130 and 143
 stopped by a signal. Colours only on a terminal, and not where \`NO_COLOR\` is set. \`--version\` alone prints the version.
+There is no shell completion: as a rule it runs as \`npx ensure-migrated\`, for which no shell would ask it, and \`<verb> --help\` tells the flags.
 
 This page is written from the table in src/cli: \`UPDATE_DOCS=1 npx vitest run test/cli/document.test.ts\` writes it anew.`;
 
