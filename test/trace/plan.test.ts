@@ -132,6 +132,7 @@ test('what is printed names lock, work and time of each statement', async () => 
     ...Array.from({ length: text.split('\n').findIndex((line) => line.startsWith('1. ')) - 4 }, () => expect.any(String) as string),
     '',
     '1. 02_sum.sql',
+    '   <yellow older releases cannot live with it: it changes the type of orders.total from integer to bigint>',
     '   alter table orders alter total type bigint;',
     '     -> <red ACCESS EXCLUSIVE on public.orders>, <red rewrites public.orders>, <yellow builds public.orders_code_index>, <yellow builds public.orders_pkey>, n ms',
     '   reindex index orders_code_index;',
