@@ -1,11 +1,11 @@
 /** Writes migrations from the difference between what a model declares and what the migrations make. The only door of this room. */
-import { rm } from 'node:fs/promises';
+import { callUnder } from '../call.js';
 import type { Finding } from '../finding.js';
 import { loadModel } from '../model/index.js';
-import { writeRevision, type Revision, type RevisionOptions } from '../revision/index.js';
+import { directoryFor, Draft, writeRevision, type Revision, type RevisionOptions } from '../revision/index.js';
 import type { Workplace } from '../workplace.js';
 import { loadDiffer } from './differ.js';
-import { findWay, type Decisions, type NamedStep } from './find.js';
+import { findWay, type Decisions, type NamedStep, type Way } from './find.js';
 import { proveFiles } from './gate.js';
 import { noteFindings } from './judge.js';
 import { renderStep } from './render.js';
@@ -32,22 +32,40 @@ export async function generate(place: Workplace, request: GenerateRequest): Prom
   const files = await loadModel(place.call.config.schema);
   const way = await findWay({ place, files, differ: await loadDiffer() }, request);
   if (way === undefined) return Object.freeze({ migrations: Object.freeze([]), findings: Object.freeze([]) });
+  const { migrations } = place.call.config;
+  using draft = Draft.in(directoryFor(migrations, request.directory));
+  const drafting = { ...place, call: callUnder(place.call, { migrations: draft.under(migrations) }) };
+  const { written, findings } = await writeProved(drafting, way, request);
+  draft.publish(written.flatMap(({ files: drafted }) => drafted));
+  return Object.freeze({
+    migrations: Object.freeze(
+      written.map(({ name, files: drafted }) => Object.freeze({ name, files: drafted.map((file) => draft.placeOf(file)) })),
+    ),
+    findings: Object.freeze(findings.map((finding) => placedBy(draft, finding))),
+  });
+}
+
+interface Written {
+  readonly written: readonly Revision[];
+  readonly findings: readonly Finding[];
+}
+
+async function writeProved(place: Workplace, way: Way, request: GenerateRequest): Promise<Written> {
   const written: Revision[] = [];
   const findings: Finding[] = [];
-  try {
-    for (const step of way.steps) {
-      const revision = await write(place, request, step);
-      written.push(revision);
-      findings.push(...fillsOf(step, revision));
-    }
-    const linted = await proveFiles(place, way, written);
-    for (const revision of written) findings.push(...(await noteFindings(revision, linted)));
-  } catch (error) {
-    for (const file of written.flatMap((each) => each.files)) await rm(file, { force: true });
-    throw error;
+  for (const step of way.steps) {
+    const revision = await write(place, request, step);
+    written.push(revision);
+    findings.push(...fillsOf(step, revision));
   }
-  const migrations = written.map(({ name, files: paths }) => Object.freeze({ name, files: paths }));
-  return Object.freeze({ migrations: Object.freeze(migrations), findings: Object.freeze([...(written[0]?.findings ?? []), ...findings]) });
+  const linted = await proveFiles(place, way, written);
+  for (const revision of written) findings.push(...(await noteFindings(revision, linted)));
+  return { written, findings: [...(written[0]?.findings ?? []), ...findings] };
+}
+
+function placedBy(draft: Draft, finding: Finding): Finding {
+  const { at } = finding;
+  return at?.file === undefined ? finding : { ...finding, at: { ...at, file: draft.placeOf(at.file) } };
 }
 
 // What no scratch database shows: it has no rows.

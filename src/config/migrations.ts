@@ -19,6 +19,8 @@ export type MigrationHook = (knexOrTrx: Knex, migrations: unknown[]) => unknown;
 export interface MigrationsConfig {
   /** Absolute. Empty when modules or a migrationSource is given. */
   readonly directories: readonly string[];
+  /** Absolute: a directory in one of these whose files count as if they stood beside it. Only for what is being written, and not proved yet. */
+  readonly draft?: string;
   readonly sortDirsSeparately: boolean;
   /** Undefined: our own set. */
   readonly loadExtensions: readonly string[] | undefined;

@@ -10,6 +10,7 @@ import { judgeMessage, oneLine, slugOf } from './message.js';
 import { nextName } from './name.js';
 import { downTemplate, fill, readTemplate, type Format } from './template.js';
 
+export { Draft } from './draft.js';
 export type { Format } from './template.js';
 
 /** What a new migration is called, where it goes, and what is in it. */
@@ -42,12 +43,15 @@ export interface Revision {
 /**
  * Writes a new migration that does nothing yet and sorts after all others. Makes the directory where there is none; overwrites nothing. Throws
  * EM_CONFIG_INVALID for what cannot be done as asked, before anything is written, and EM_MIGRATION_INVALID for files that are not in order.
+ * With a draft ({@link Draft}) it is written there.
  */
 export async function writeRevision(config: MigrationsConfig, asked: RevisionOptions, now = new Date()): Promise<Revision> {
   const { message, extension, stub, body } = asked;
   const directory = directoryFor(config, asked.directory);
+  const place = config.draft ?? directory;
   const all = await listExisting(config);
-  const existing = config.sortDirsSeparately ? all.filter(({ file }) => file !== undefined && dirname(file) === directory) : all;
+  const isBeside = ({ file }: Migration) => file !== undefined && [directory, place].includes(dirname(file));
+  const existing = config.sortDirsSeparately ? all.filter(isBeside) : all;
   const form = formFor({ config, extension, existing, directory });
   const { format } = form;
   const endings = body !== undefined && format === 'sql' ? ['.up.sql', '.down.sql'] : form.endings; // what is generated can be taken back
@@ -55,7 +59,7 @@ export async function writeRevision(config: MigrationsConfig, asked: RevisionOpt
   const id = nextName({ fileName, last: existing.at(-1)?.name, now, slug: (separator) => slugOf(message, separator) });
   const name = id + endings[0];
   refuseName(name, all);
-  const files = endings.map((ending = '') => join(directory, id + ending));
+  const files = endings.map((ending = '') => join(place, id + ending));
   const texts = body?.(format, oneLine(message)) ?? filled(format, { config, stub, message: oneLine(message), name: id });
   write(files, texts);
   return Object.freeze({ name, files: Object.freeze(files), findings: Object.freeze(judgeMessage(message)) });
@@ -69,7 +73,8 @@ function filled(
   return [template, downTemplate].map((each) => fill(each, values));
 }
 
-function directoryFor({ directories }: MigrationsConfig, asked: string | undefined): string {
+/** The one that was asked for, else the last. Throws EM_CONFIG_INVALID for one in which no migration is looked for. */
+export function directoryFor({ directories }: MigrationsConfig, asked: string | undefined): string {
   const directory = asked === undefined ? directories.at(-1) : resolve(asked);
   if (directory === undefined) {
     const remedy = 'Name the directory in which the bundle finds its migrations (--directory).';

@@ -52,9 +52,16 @@ export function listFile(path: string): Migration {
 // 15 ms, 18 to 21 ms with slices of 256, and 29 ms without.
 const sliceCount = 64;
 
-function readEntries({ directories, loadExtensions, sortDirsSeparately }: MigrationsConfig): { entries: FileEntry[]; findings: Finding[] } {
-  const selections = directories.map((directory) => ({ directory, ...selectFiles(readNames(directory), loadExtensions) }));
-  const entries = selections.flatMap(({ directory, files }) => [...files].sort().map((file) => ({ file, directory })));
+function readEntries({ directories, draft, loadExtensions, sortDirsSeparately }: MigrationsConfig): {
+  entries: FileEntry[];
+  findings: Finding[];
+} {
+  const selections = directories.map((directory) => {
+    const drafted = draft !== undefined && dirname(draft) === directory ? readNames(draft) : [];
+    const placeOf = (file: string) => (draft !== undefined && drafted.includes(file) ? draft : directory);
+    return { placeOf, ...selectFiles([...readNames(directory), ...drafted], loadExtensions) };
+  });
+  const entries = selections.flatMap(({ placeOf, files }) => [...files].sort().map((file) => ({ file, directory: placeOf(file) })));
   // Array.prototype.sort and < compare by code units, and sorts are stable: the order of knex, whatever the locale.
   if (!sortDirsSeparately) entries.sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0));
   return { entries, findings: selections.flatMap(({ findings }) => findings) };

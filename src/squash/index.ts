@@ -1,6 +1,8 @@
 /** Makes one migration of many. The only door of this room. */
 import { rmSync } from 'node:fs';
 import { loadMigrations } from '../apply/index.js';
+import { callUnder } from '../call.js';
+import { Draft } from '../revision/index.js';
 import type { Workplace } from '../workplace.js';
 import { chooseSquash, filesOf, refused } from './choose.js';
 import { dumpChain, type Rows } from './dump.js';
@@ -38,27 +40,25 @@ export interface SquashResult {
 /**
  * Runs the migrations up to a revision in a scratch database, and writes what they make as one (by pg_dump); then runs that one, alone and with all
  * that come after it, and its way back where each of the old ones has one, in another, and compares the catalogs and the rows. The way back is
- * not written where one of them has none. Throws EM_PLAN_REFUSED, EM_DIFF_INCOMPLETE, EM_REPLAY_FAILED, EM_SCRATCH_UNAVAILABLE; no file is
- * written or removed then.
+ * not written where one of them has none. Throws EM_PLAN_REFUSED, EM_DIFF_INCOMPLETE, EM_REPLAY_FAILED, EM_SCRATCH_UNAVAILABLE, and EM_CONFIG_INVALID for a
+ * directory that cannot be written; no file is written or removed then.
  */
 export async function squashMigrations(place: Workplace, { to, rows, remove }: SquashRequest): Promise<SquashResult> {
   refuseOther(rows);
   const chosen = await chooseSquash(place.call.config.migrations, to);
+  using draft = Draft.in(chosen.directory);
   const loaded = await loadMigrations(place.call, chosen.migrations, 'up');
   const way = loaded.every(({ down }) => down !== undefined) ? 'back, too' : 'up only';
   const chain = await dumpChain(place, chosen, rows);
-  const written = writeSquash(chosen, chain.scripts, way);
-  try {
-    await proveSquash(place, { chosen, chain, way });
-  } catch (error) {
-    removeAll(written);
-    throw error;
-  }
+  const written = writeSquash(draft, { chosen, scripts: chain.scripts, way });
+  const drafting = { ...place, call: callUnder(place.call, { migrations: draft.under(place.call.config.migrations) }) };
+  await proveSquash(drafting, { chosen, chain, way });
+  draft.publish(written);
   const old = chosen.migrations.flatMap(filesOf);
   if (remove) removeAll(old);
   return Object.freeze({
     name: chosen.name,
-    files: Object.freeze(written),
+    files: Object.freeze(written.map((file) => draft.placeOf(file))),
     replaced: Object.freeze(chosen.replaces.map(({ name }) => name)),
     removed: Object.freeze(remove ? old : []),
     removable: Object.freeze(remove ? [] : old),

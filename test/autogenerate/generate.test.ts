@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { Rename } from '../../src/autogenerate/index.js';
 import { chooseRenames } from '../../src/autogenerate/renames.js';
 import { autogenerate, downgrade, upgrade } from '../../src/commands/index.js';
+import { ensureMigrated } from '../../src/index.js';
+import { poll } from '../support/boot.js';
 import { makeInstalled } from '../support/directories.js';
-import { runCode } from '../support/process.js';
+import { runCode, startCode } from '../support/process.js';
 import { linesOf, makeProject } from './project.js';
 
 const filesIn = async (directory: string) => (await readdir(`${directory}/migrations`)).filter((name) => !name.includes('_start')).sort();
@@ -189,6 +191,22 @@ describe('what is generated', () => {
     expect(await textsOf((migrations[0]?.files ?? []).slice(0, 1))).toEqual([
       '-- revision: Make a\n\nCREATE SCHEMA "a";\n\nCREATE TABLE "a"."t" ("id" integer);\n',
     ]);
+  });
+
+  test('killed while it proves its files it leaves no migration: a boot does not see them, nor does the next call', async () => {
+    const { directory, options } = await makeProject('', 'create table t (id int);');
+    await upgrade(options);
+    const code = `import { autogenerate } from 'ensure-migrated/commands';
+      await autogenerate(${JSON.stringify(options)}, { message: 'Make t' });`;
+    const script = startCode(code);
+    const inAll = async () => await readdir(`${directory}/migrations`, { recursive: true });
+    await poll(async () => (await inAll()).find((name) => /^\.unproved-\w+.\d+_make_t\.up\.sql$/.test(name)));
+    expect(await script.kill()).toMatchObject({ signal: 'SIGKILL' });
+    expect(await filesIn(directory)).toEqual([expect.stringMatching(/^\.unproved-/)]);
+    expect(await ensureMigrated(options)).toMatchObject({ status: 'in-sync' });
+    const { migrations } = await autogenerate(options, { message: 'Make t' });
+    expect(migrations.map(({ name }) => name)).toEqual([expect.stringMatching(/^\d+_make_t\.up\.sql$/)]);
+    expect(await upgrade(options)).toMatchObject({ applied: [{ name: migrations[0]?.name }] });
   });
 
   test('needs the package that compares: without it there is one error, with the line that installs it', async () => {
