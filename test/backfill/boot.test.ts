@@ -25,6 +25,18 @@ describe('a boot in the background mode, which is the default', () => {
     expect(again).not.toHaveProperty('backfills');
   });
 
+  test('twice in one process is two workers that take turns, as those of two processes do, and both end', async () => {
+    const database = await makeOrders();
+    const options = await optionsFor(database, sources);
+    await Promise.all([ensureMigrated(options), ensureMigrated(options)]);
+    const workers = async () =>
+      await database.query(`select from pg_stat_activity where datname = current_database() and application_name like 'ensure-migrated/%'`);
+    await poll(async () => (await workers()).length === 2 || undefined);
+    await untilDone(database);
+    expect(await changesIn(database)).toEqual(eachOnce());
+    await poll(async () => (await workers()).length === 0 || undefined);
+  });
+
   test('ends its work with SIGTERM in the middle, and the next boot goes on where it was', async () => {
     const database = await makeOrders();
     const service = startService(database, sources);
