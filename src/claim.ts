@@ -3,7 +3,7 @@ import type { Call } from './call.js';
 import { MigrationError, sqlStateOf } from './errors.js';
 import { asUnreadable, renderCreateTables, type Facts, type Owner, type Tables } from './history/index.js';
 import { renderOwner } from './journal-rows.js';
-import type { Session } from './session/index.js';
+import { describeSessions, type Session } from './session/index.js';
 import { jsonLiteral, literal } from './sql.js';
 
 export interface ClaimRequest {
@@ -212,7 +212,27 @@ export function renderUnclaim(tables: Tables, { run, flag }: ClaimOwner, end: Ow
     update ${tables.journal} set at = clock_timestamp(), run = ${literal(end.run)}, detail = ${detail} where ${ours};`;
 }
 
-async function knexLocked({ session, tables }: ClaimRequest, waitedMs: number): Promise<MigrationError> {
+async function knexLocked({ session, tables: { lock } }: ClaimRequest, waitedMs: number): Promise<MigrationError> {
+  const holders = await session.query<{ pid: number }>(
+    `select distinct pid from pg_catalog.pg_locks where locktype = 'relation' and granted and pid <> pg_catalog.pg_backend_pid() and mode <> 'AccessShareLock'
+     and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()) and relation = pg_catalog.to_regclass($1)`,
+    [lock],
+  );
+  const what = `knex's own lock (${lock}.is_locked) was set by somebody else and stayed set for ${waitedMs} ms`;
+  if (holders.length === 0) {
+    const remedy = `Wait for the other knex run. When none is alive: run \`ensure-migrated repair lock\`, or \`knex migrate:unlock\`, or \`update ${lock} set is_locked = 0\`.`;
+    return new MigrationError('EM_KNEX_LOCKED', `${what}; other sessions here: ${await readOthers(session)}`, { remedy });
+  }
+  const by = await describeSessions(
+    session,
+    holders.map(({ pid }) => pid),
+  );
+  return new MigrationError('EM_KNEX_LOCKED', `${what}, in a transaction that is still open: ${by}`, {
+    remedy: 'Wait for that transaction, or end its session: `select pg_terminate_backend(<pid>)`.',
+  });
+}
+
+async function readOthers(session: Session): Promise<string> {
   const others = await session.query<{ pid: number; application: string; host: string | null; state: string | null }>(
     `select pid, application_name as application, pg_catalog.host(client_addr) as host, state from pg_catalog.pg_stat_activity
      where datname = pg_catalog.current_database() and coalesce(backend_type, 'client backend') = 'client backend' and usename is not null and pid <> pg_catalog.pg_backend_pid()
@@ -221,11 +241,5 @@ async function knexLocked({ session, tables }: ClaimRequest, waitedMs: number): 
   const shown = others.map(
     ({ pid, application, host, state }) => `pid ${pid} (${application || 'no name'}, ${host ?? 'local'}, ${state ?? 'not visible'})`,
   );
-  return new MigrationError(
-    'EM_KNEX_LOCKED',
-    `knex's own lock (${tables.lock}.is_locked) was set by somebody else and stayed set for ${waitedMs} ms; other sessions here: ${shown.join(', ') || 'none'}`,
-    {
-      remedy: `Wait for the other knex run. When none is alive: run \`ensure-migrated repair lock\`, or \`knex migrate:unlock\`, or \`update ${tables.lock} set is_locked = 0\`.`,
-    },
-  );
+  return shown.join(', ') || 'none';
 }

@@ -114,14 +114,16 @@ describeWithPgBouncer('behind PgBouncer', () => {
       });
 
       test.each([
-        ['committed', set, [{ is_locked: 1 }]],
-        ['in an open transaction', held, [{ is_locked: 0 }]],
-      ])('(%s) and stays so for lockMs, nothing is changed', async (_how, statement, rows) => {
+        ['committed', set, [{ is_locked: 1 }], 'other sessions here: pid'],
+        ['in an open transaction', held, [{ is_locked: 0 }], 'in a transaction that is still open: pid'],
+      ])('(%s) and stays so for lockMs, nothing is changed', async (_how, statement, rows, by) => {
         const { database, pooler, knex, boot } = await locked(statement);
         const started = performance.now();
         const error = await boot({ timeouts: { lockMs: 700 } }).catch((thrown: unknown) => thrown);
         expect(performance.now() - started).toBeGreaterThanOrEqual(700);
+        const { rows: pids } = await knex.query<{ pid: number }>('select pg_backend_pid() as pid');
         expect(error).toMatchObject({ code: 'EM_KNEX_LOCKED', exitCode: 78 });
+        expect((error as Error).message).toContain(`${by} ${pids[0]!.pid} (`);
         expect(await database.query('select is_locked from knex_migrations_lock')).toEqual(rows);
         await knex.query('rollback; update knex_migrations_lock set is_locked = 0');
         await expectEachOnce(database);
