@@ -57,7 +57,7 @@ async function askInTime(call: Call, database: Database): Promise<Known[]> {
   const asking = ask(inTime(quietCall(call, config), limit.signal), database.name);
   const timer = setTimeout(() => limit.abort(new Error(`no answer within ${limitMs} ms`)), limitMs);
   try {
-    return await Promise.race([asking, aborted(limit.signal)]);
+    return await Promise.race([asking, aborted(AbortSignal.any([call.stop, limit.signal]))]);
   } catch {
     return [];
   } finally {
@@ -72,7 +72,10 @@ function inTime(call: Call, limit: AbortSignal): Call {
 
 // A function that gives credentials may hang, and hears of no signal.
 function aborted(limit: AbortSignal): Promise<[]> {
-  return new Promise((resolve) => limit.addEventListener('abort', () => resolve([]), { once: true }));
+  return new Promise((resolve) => {
+    if (limit.aborted) resolve([]);
+    else limit.addEventListener('abort', () => resolve([]), { once: true });
+  });
 }
 
 async function ask(call: Call, name: string): Promise<Known[]> {

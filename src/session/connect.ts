@@ -17,6 +17,8 @@ const retryableSystemCodes = new Set([
 ]);
 // 57P03: the server is starting up or shutting down. 53300: too many connections. Class 08: connection exceptions.
 const retryableStates = /^(57P0[123]|53300|08...)$/;
+// What pg says of an attempt that had no more time: the last one always may, and tells nothing of the server.
+const outOfTime = 'timeout expired';
 // pg gives these no code.
 const retryableTexts = /^(timeout expired|Connection terminated.*)$/;
 
@@ -29,23 +31,42 @@ const attemptMs = 10_000;
  */
 export async function connect(call: Call, source: () => Promise<PgConfig>, role: string): Promise<pg.Client> {
   const deadline = performance.now() + Math.min(call.config.timeouts.connectMs, call.patienceMs);
+  const leftMs = () => Math.max(1, deadline - performance.now());
   const attempt = async () => {
     call.stop.throwIfAborted();
-    const connectionTimeoutMillis = Math.max(1, Math.min(attemptMs, deadline - performance.now()));
-    return await connectOnce({ connectionTimeoutMillis, ...(await source()) }, applicationName(call, role), call.stop);
+    const config = await given(source, leftMs());
+    return await connectOnce({ connectionTimeoutMillis: Math.min(attemptMs, leftMs()), ...config }, applicationName(call, role), call.stop);
   };
   try {
     return await attempt();
   } catch (error) {
     if (!isRetryable(error)) throw rejected(error, call);
     call.report.warn('connect.waiting', { reason: redact(messageOf(error)) });
-    return await connectRepeatedly(call, attempt, deadline);
+    return await connectRepeatedly(call, { attempt, leftMs, first: error });
   }
+}
+
+/** Where to connect. A function of the user's may hang, as one that asks a service for a password: throws EM_CONNECT_TIMEOUT then. */
+export async function given(source: () => Promise<PgConfig>, withinMs = attemptMs): Promise<PgConfig> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(silent(withinMs)), withinMs);
+  });
+  try {
+    return await Promise.race([source(), limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function silent(withinMs: number): MigrationError {
+  const what = `the function that gives the connection has not answered within ${Math.round(withinMs)} ms`;
+  return new MigrationError('EM_CONNECT_TIMEOUT', what, { remedy: 'Look at what that function waits for, then start the service again.' });
 }
 
 /** In place of {@link connect}, for a question that can do without an answer: one attempt. Throws what pg throws. */
 export async function connectAtOnce(call: Call, source: () => Promise<PgConfig>, role: string): Promise<pg.Client> {
-  return await connectOnce(await source(), applicationName(call, role), call.stop);
+  return await connectOnce(await given(source), applicationName(call, role), call.stop);
 }
 
 /** One attempt; throws what pg throws. */
@@ -76,9 +97,17 @@ function applicationName(call: Call, role: string): string {
   return `ensure-migrated/${call.config.application.name}${role}`.slice(0, 63);
 }
 
-async function connectRepeatedly(call: Call, attempt: () => Promise<pg.Client>, deadline: number): Promise<pg.Client> {
+interface Attempts {
+  readonly attempt: () => Promise<pg.Client>;
+  readonly leftMs: () => number;
+  /** What the first one has failed with. */
+  readonly first: unknown;
+}
+
+async function connectRepeatedly(call: Call, { attempt, leftMs, first }: Attempts): Promise<pg.Client> {
   const { connectMs } = call.config.timeouts;
   const started = performance.now();
+  let heard = first;
   const { default: retry } = await import('p-retry');
   try {
     return await retry(attempt, {
@@ -87,15 +116,17 @@ async function connectRepeatedly(call: Call, attempt: () => Promise<pg.Client>, 
       maxTimeout: 1_000,
       factor: 1.5,
       randomize: true,
-      maxRetryTime: Math.max(1, deadline - started),
+      maxRetryTime: leftMs(),
       signal: call.stop,
       shouldRetry: ({ error }) => isRetryable(error),
-      onFailedAttempt: ({ error, attemptNumber }) =>
-        call.report.debug('connect.retrying', { attempt: attemptNumber, reason: redact(messageOf(error)) }),
+      onFailedAttempt: ({ error, attemptNumber }) => {
+        if (messageOf(error) !== outOfTime) heard = error;
+        call.report.debug('connect.retrying', { attempt: attemptNumber, reason: redact(messageOf(error)) });
+      },
     });
   } catch (error) {
     if (!isRetryable(error)) throw rejected(error, call);
-    throw new MigrationError('EM_CONNECT_TIMEOUT', `could not connect to PostgreSQL within ${connectMs} ms: ${messageOf(error)}`, {
+    throw new MigrationError('EM_CONNECT_TIMEOUT', `could not connect to PostgreSQL within ${connectMs} ms: ${messageOf(heard)}`, {
       cause: error,
     });
   } finally {

@@ -3,7 +3,7 @@ import { stopLimitMs, type Call } from '../call.js';
 import type { Connect, PgConfig } from '../config/index.js';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
 import { requestCancel } from './cancel.js';
-import { connect, connectOnce } from './connect.js';
+import { connect, connectOnce, given } from './connect.js';
 import type { Follower, Hear } from './follower.js';
 import { startLease, type Lease } from './lease.js';
 import { leaseSettings, renderSettings, sessionSettings, transactionSettings, type Setting } from './settings.js';
@@ -195,7 +195,7 @@ export class Session implements AsyncDisposable {
   /** A second connection; throws what pg throws, without trying again. */
   async openSecond(source: () => Promise<PgConfig>, role: string, limit = this.call.stop): Promise<Wire> {
     const application = `ensure-migrated/${this.call.config.application.name}${role}`.slice(0, 63);
-    const wire = new Wire(await connectOnce(await source(), application, limit));
+    const wire = new Wire(await connectOnce(await given(source), application, limit));
     this.seconds.add(wire);
     void wire.ended.then(() => this.seconds.delete(wire));
     return wire;

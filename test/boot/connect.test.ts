@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { ensureMigrated, type Options, type Outcome, type ProgressEvent } from '../../src/index.js';
+import { ensureAllMigrated, ensureMigrated, type Options, type Outcome, type ProgressEvent } from '../../src/index.js';
 import { poll } from '../support/boot.js';
 import { makeMigrations, tables } from '../support/migrations.js';
 import { runCode } from '../support/process.js';
@@ -91,6 +91,8 @@ describe('a connection that may work later is tried again', () => {
     const other = await database.connect(role.url);
     const { outcome, retried } = start({ connection: role.url });
     await retried(/too many connections for role/);
+    const impatient = start({ connection: role.url, timeouts: { connectMs: 300 } }); // whose last attempt has no time left to hear that
+    await expect(impatient.outcome).rejects.toThrow(/within 300 ms: too many connections for role/);
     await other.end();
     await expect(outcome).resolves.toMatchObject({ status: 'in-sync' });
   });
@@ -171,6 +173,20 @@ test('a connection function that throws fails at once, and the URL in its error 
   expect(error).toMatchObject({ code: 'EM_CONNECT_REJECTED' });
   expect((error as Error).message).toContain('no lease for postgres://app:***@db/notes');
   expectNoSecret(inspect(error, { depth: null, showHidden: true }), inspect(events, { depth: null }));
+});
+
+test('a connection function that hangs ends a boot after connectMs, and a call for several at once when it is told to stop', async () => {
+  const connection = async () => await new Promise<string>(() => undefined);
+  const { outcome } = start({ connection, timeouts: { connectMs: 200 } });
+  await expect(outcome).rejects.toMatchObject({ code: 'EM_CONNECT_TIMEOUT', remedy: expect.stringContaining('that function') as string });
+  await expect(outcome).rejects.toThrow('the function that gives the connection has not answered within 200 ms');
+  const stop = new AbortController();
+  const databases = ['one', 'other'].map((name) => ({ name, connection }));
+  const all = ensureAllMigrated({ databases, migrations, logger: false, signal: stop.signal });
+  const startedAt = performance.now();
+  stop.abort();
+  await expect(all).rejects.toMatchObject({ code: 'EM_ABORTED' });
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
 });
 
 function configOf(url: string) {
