@@ -49,7 +49,7 @@ async function runInOrder(fleet: Fleet, order: readonly string[], begun: Map<str
 
 // Sets undefined for each that begins, and what it came to when it ends.
 async function runSome(
-  { run, concurrency, onFailure, stop }: Fleet,
+  { kind, run, concurrency, onFailure, stop }: Fleet,
   names: readonly string[],
   begun: Map<string, Member | undefined>,
 ): Promise<void> {
@@ -60,8 +60,13 @@ async function runSome(
     const member = await runOne(name, run);
     begun.set(name, member);
     if (member.error) failedCount++;
-    return failedCount > limit || stop.aborted ? 'begin no more' : 'go on';
+    return failedCount > limit || stop.aborted || isOfAll(kind, member) ? 'begin no more' : 'go on';
   });
+}
+
+// Tenants have one server: where it does not answer each of a thousand would try for `timeouts.connectMs`.
+function isOfAll(kind: Fleet['kind'], { error }: Member): boolean {
+  return kind === 'tenant' && error?.code === 'EM_CONNECT_TIMEOUT';
 }
 
 /** Works on all of a list, at most `width` of it at once, begun in its order, until one says to begin no more. The first that throws is thrown on. */

@@ -64,6 +64,14 @@ describe('a fleet', () => {
     expect([told.begun, told.statuses]).toEqual([begun, statuses]);
   });
 
+  test('of tenants begins no more once their server cannot be reached, whatever onFailure says', async () => {
+    const told = await run({ fleet: { kind: 'tenant', onFailure: 'continue' }, failing: { b: 'EM_CONNECT_TIMEOUT' } });
+    expect([told.begun, told.statuses]).toEqual([
+      ['a', 'b', 'c'],
+      ['in-sync', 'failed', 'in-sync', 'not-begun', 'not-begun', 'not-begun'],
+    ]);
+  });
+
   test('with a canary runs that alone first, and nothing else once it has failed', async () => {
     const well = await run({ fleet: { canary: 1, concurrency: 6 } });
     expect([well.begun, well.most]).toEqual([names, 5]);

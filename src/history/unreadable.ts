@@ -40,10 +40,12 @@ export async function asHindered(run: Run, error: unknown): Promise<unknown> {
   if (session.wire.lost || state === undefined) return error;
   if (sqlStateOf(error) === lockTimedOut) return await blockedBy(run, error);
   if (sqlStateOf(error) === cancelled) return await cancelledBy(run, error);
-  return run.isClaimed && gone.test(state) && (await areGone(run).catch(() => false)) ? historyGone(run, error) : error;
+  const wereThere = run.isClaimed || sqlStateOf(error) === noSchema; // before the claim only the schema was
+  return wereThere && gone.test(state) && (await areGone(run).catch(() => false)) ? historyGone(run, error) : error;
 }
 
 const cancelled = '57014';
+const noSchema = '3F000';
 const gone = /^(42P01|3F000)$/;
 
 async function blockedBy({ session, tables }: Reading, cause: unknown): Promise<MigrationError> {
@@ -72,7 +74,7 @@ async function areGone({ session, tables: { history } }: Reading): Promise<boole
 function historyGone({ tables }: Reading, cause: unknown): MigrationError {
   return new MigrationError(
     'EM_LOCK_LOST',
-    `the tables of the history, ${tables.history} and those beside it, were dropped while this run was at work`,
+    `the tables of the history, ${tables.history} and those beside it, were dropped, or their schema was, while this run was at work`,
     {
       cause,
       remedy: "Where the schema is to be there, make it again (a tenant's: createTenant), then start the service again.",
