@@ -1,4 +1,4 @@
-import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
+import { isMigrationError, messageOf, MigrationError, sqlStateOf } from '../errors.js';
 import { describeSessions, type Session } from '../session/index.js';
 import { ownTables, type Tables } from './tables.js';
 
@@ -40,8 +40,8 @@ export async function asHindered(run: Run, error: unknown): Promise<unknown> {
   if (session.wire.lost || state === undefined) return error;
   if (sqlStateOf(error) === lockTimedOut) return await blockedBy(run, error);
   if (sqlStateOf(error) === cancelled) return await cancelledBy(run, error);
-  const wereThere = run.isClaimed || sqlStateOf(error) === noSchema; // before the claim only the schema was
-  return wereThere && gone.test(state) && (await areGone(run).catch(() => false)) ? historyGone(run, error) : error;
+  const isOurs = run.isClaimed || sqlStateOf(error) === noSchema || isMigrationError(error, 'EM_HISTORY_INVALID'); // the claim makes them
+  return isOurs && gone.test(state) && (await areGone(run).catch(() => false)) ? historyGone(run, error) : error;
 }
 
 const cancelled = '57014';

@@ -80,12 +80,14 @@ export async function connectOnce(config: PgConfig, application: string, stop?: 
     ...rest,
     application_name: application,
   });
-  client.on('error', () => undefined); // heard again by the Wire; without a listener here the process would end
+  let lost: Error | undefined;
+  client.on('error', (error) => (lost ??= error)); // from now on: what comes together with the server's greeting no Wire hears
   const abort = () =>
     (client as unknown as { connection: { stream: { destroy(e: unknown): void } } }).connection.stream.destroy(stop?.reason);
   stop?.addEventListener('abort', abort, { once: true });
   try {
     await client.connect();
+    if (lost !== undefined) throw lost;
     return client;
   } finally {
     stop?.removeEventListener('abort', abort);

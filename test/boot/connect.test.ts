@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -187,6 +188,17 @@ test('a connection function that hangs ends a boot after connectMs, and a call f
   stop.abort();
   await expect(all).rejects.toMatchObject({ code: 'EM_ABORTED' });
   expect(performance.now() - startedAt).toBeLessThan(1_000);
+});
+
+test('a server that ends the connection together with its greeting is tried again, and says why', async () => {
+  const message = (type: string, body: string) => Buffer.concat([Buffer.from(type), lengthOf(body), Buffer.from(body, 'latin1')]);
+  const lengthOf = (body: string) => Buffer.from([0, 0, 0, body.length + 4]);
+  const greeting = [message('R', '\0\0\0\0'), message('Z', 'I'), message('E', 'SFATAL\0VFATAL\0C57P01\0Mended by an administrator\0\0')];
+  const server = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.end(Buffer.concat(greeting))));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const connection = `postgres://app@127.0.0.1:${(server.address() as AddressInfo).port}/clinic`;
+  await expect(start({ connection, timeouts: { connectMs: 300 } }).outcome).rejects.toThrow(/within 300 ms: ended by an administrator/);
+  server.close();
 });
 
 function configOf(url: string) {
