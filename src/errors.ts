@@ -192,17 +192,21 @@ export function messageOf(error: unknown): string {
 // frozen: what cannot be masked is left out.
 function redactCause(cause: unknown): unknown {
   try {
-    for (let error = cause, depth = 0; error instanceof Error && depth < 8; error = error.cause, depth++) redactTexts(error);
+    if (typeof cause === 'string') return redact(cause);
+    redactTexts(cause, 8);
     return cause;
   } catch {
     return undefined;
   }
 }
 
-function redactTexts(error: Error): void {
-  const texts = error as unknown as Record<string, unknown>;
-  for (const key of ['message', 'stack', 'detail', 'hint', 'where', 'internalQuery']) {
-    const text = texts[key];
-    if (typeof text === 'string' && redact(text) !== text) texts[key] = redact(text);
+// All texts, by whatever name: the server has five of its own, and knex keeps the first stack, in which the statement stands from Node 21 on.
+function redactTexts(thrown: unknown, depth: number): void {
+  if (typeof thrown !== 'object' || thrown === null || depth === 0) return;
+  const parts = thrown as Record<string, unknown>;
+  for (const key of Object.getOwnPropertyNames(thrown)) {
+    const part = parts[key];
+    if (typeof part === 'string' && redact(part) !== part) parts[key] = redact(part);
+    if (key === 'cause' || key === 'errors' || Array.isArray(thrown)) redactTexts(part, depth - 1);
   }
 }

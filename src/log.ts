@@ -2,6 +2,7 @@ import { tracingChannel } from 'node:diagnostics_channel';
 import type { Config, Logger } from './config/index.js';
 import { messageOf } from './errors.js';
 import type { Phase } from './outcome.js';
+import { redact } from './sql.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
 type Severity = 'debug' | 'info' | 'warn' | 'error';
@@ -28,11 +29,17 @@ const phases = tracingChannel<unknown, { phase: Phase; run: string }>('ensure-mi
 
 export function createReport(config: Config, run: string): Report {
   const logger = createLog(config.logger);
-  const tell: Tell = (severity, event, fields) => {
-    observe('the logger', event, () => logger.write(severity, event, { event, run, ...fields }));
-    observe('onProgress', event, () => config.onProgress?.({ event, run, ...fields }));
+  const tell: Tell = (severity, event, fields = {}) => {
+    const told = { event, run, ...masked(fields) };
+    observe('the logger', event, () => logger.write(severity, event, { ...told }));
+    observe('onProgress', event, () => config.onProgress?.({ ...told }));
   };
   return reportOf(tell, run, () => logger.flush());
+}
+
+// A reason is what somebody has thrown, maybe with a connection string in it.
+function masked(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? redact(value) : value]));
 }
 
 /** The same voice for one of several: each event carries `fields` that say which, and its own `run`; the durations are its own. */
@@ -77,7 +84,7 @@ export function loggerThrough(report: Report, fields: Fields): Logger {
 
 // What they throw, now or later, becomes a warning of the process.
 function observe(who: string, event: string, tell: () => unknown): void {
-  const warn = (error: unknown) => process.emitWarning(`${who} threw at ${event}: ${messageOf(error)}`, 'EnsureMigratedWarning');
+  const warn = (error: unknown) => process.emitWarning(`${who} threw at ${event}: ${redact(messageOf(error))}`, 'EnsureMigratedWarning');
   try {
     Promise.resolve(tell()).catch(warn);
   } catch (error) {

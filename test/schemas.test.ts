@@ -41,7 +41,9 @@ describe('the schemas of --json', () => {
       .map((name) => readFileSync(path.join(root, 'test', name), 'utf8'))
       .filter((text) => /expectPrinted|runCli/.test(text));
     const isHeld = (verb: string) =>
-      tests.some((text) => new RegExp(`expectPrinted\\('${verb}'|'${verb}',.*'--json'|runCli(?:Here)?\\(\\['${verb}', [^]*'--json'`).test(text));
+      tests.some((text) =>
+        new RegExp(`expectPrinted\\('${verb}'|'${verb}',.*'--json'|runCli(?:Here)?\\(\\['${verb}', [^]*'--json'`).test(text),
+      );
     expect(verbs.map(({ name }) => name).filter((name) => !isHeld(name))).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import path from 'node:path';
 import createKnex from 'knex';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -142,6 +143,53 @@ describe('a password of the connection is in nothing that can be made of an erro
       );
       expect(thrown).toMatchObject({ code: 'EM_CONFIG_INVALID' });
       expect(secretsIn(said), JSON.stringify(Object.keys(mistake as object))).toEqual([]);
+    }
+  });
+});
+
+describe('a connection string that the code of a user throws is masked:', () => {
+  const thrown = `cannot reach postgres://app:${makeSecret()}@db/x`;
+
+  test.each<[string, () => unknown]>([
+    ['an error', () => new Error('no lease', { cause: new Error(thrown) })],
+    ['several', () => new AggregateError([new Error(thrown), thrown], 'no lease')],
+    ['a text', () => thrown],
+    ['an object', () => ({ why: thrown })],
+  ])('%s, by the function that gives the connection', async (_what, error) => {
+    const connection = (): never => {
+      throw error(); // anything may be thrown
+    };
+    const heardOf = await heard(async (options) => await ensureMigrated({ ...options, connection }));
+    expect(heardOf.thrown).toMatchObject({ code: 'EM_CONNECT_REJECTED' });
+    expect(secretsIn(heardOf.said)).toEqual([]);
+  });
+
+  test('where a second connection can do without it', async () => {
+    const { url } = await createDatabase();
+    const given = [url];
+    const connection = () => given.pop() ?? Promise.reject(new Error(thrown));
+    const { said, lines } = await heard(async (options) => await ensureMigrated({ ...options, connection }));
+    expect(lines).toContain('watch.unavailable');
+    expect(secretsIn(said)).toEqual([]);
+  });
+
+  test('by an observer, in the warning of the process', async () => {
+    const warned = once(process, 'warning');
+    const onProgress = (): never => {
+      throw new Error(thrown);
+    };
+    await expect(ensureMigrated({ connection: database.url, migrations, logger: false, mode: 'verify', onProgress })).rejects.toThrow();
+    expect(secretsIn(printed(await warned))).toEqual([]);
+  });
+
+  test('by a migration, in what is foretold of it', async () => {
+    const throwing = await makeDirectory({ '0001_a.cjs': `exports.up = () => { throw new Error('${thrown}'); };\n` });
+    const options = { connection: database.url, migrations: throwing, logger: false } as const;
+    const plan = await commands.plan(options);
+    const report = await commands.lint(options);
+    for (const text of [printed([plan, report]), commands.renderReport([{ plan }]), JSON.stringify(renderSarif(report, throwing))]) {
+      expect(text).toContain('it throws: cannot reach');
+      expect(secretsIn(text)).toEqual([]);
     }
   });
 });

@@ -13,6 +13,7 @@ import {
   type ScriptStatement,
   type SqlScript,
 } from '../source/index.js';
+import { redact } from '../sql.js';
 import { bindKnex, StepConnection, type StepContext } from '../step/index.js';
 import { Reads } from './reads.js';
 import { Recorder, refusedIn, type CapturedStatement, type RecorderOptions } from './recorder.js';
@@ -127,7 +128,7 @@ function contextOf({ config }: Call, { name, backfills }: LoadedMigration): Step
 }
 
 function thrown(error: unknown, doubt: string | undefined): string {
-  const said = `it throws: ${messageOf(error)}`;
+  const said = `it throws: ${redact(messageOf(error))}`;
   return doubt === undefined ? said : `${said} (${doubt})`;
 }
 
@@ -135,7 +136,9 @@ function thrown(error: unknown, doubt: string | undefined): string {
 async function inTransaction(knex: Knex, code: MigrationCode): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const container = async (trx: Knex.Transaction) => {
-      await Promise.resolve(code(trx)).then(() => resolve(), reject);
+      await Promise.resolve(trx)
+        .then(code)
+        .then(() => resolve(), reject);
       await new Promise(() => undefined);
     };
     knex.transaction(container).catch(reject);

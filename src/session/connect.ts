@@ -2,7 +2,6 @@ import pg from 'pg';
 import type { Call } from '../call.js';
 import type { PgConfig } from '../config/index.js';
 import { isMigrationError, messageOf, MigrationError, sqlStateOf } from '../errors.js';
-import { redact } from '../sql.js';
 
 // Worth another try: nobody listens yet, the name does not resolve for now, the network swallows packets, the socket is not there yet.
 const retryableSystemCodes = new Set([
@@ -41,7 +40,7 @@ export async function connect(call: Call, source: () => Promise<PgConfig>, role:
     return await attempt();
   } catch (error) {
     if (!isRetryable(error)) throw rejected(error, call);
-    call.report.warn('connect.waiting', { reason: redact(messageOf(error)) });
+    call.report.warn('connect.waiting', { reason: messageOf(error) });
     return await connectRepeatedly(call, { attempt, leftMs, first: error });
   }
 }
@@ -123,7 +122,7 @@ async function connectRepeatedly(call: Call, { attempt, leftMs, first }: Attempt
       shouldRetry: ({ error }) => isRetryable(error),
       onFailedAttempt: ({ error, attemptNumber }) => {
         if (messageOf(error) !== outOfTime) heard = error;
-        call.report.debug('connect.retrying', { attempt: attemptNumber, reason: redact(messageOf(error)) });
+        call.report.debug('connect.retrying', { attempt: attemptNumber, reason: messageOf(error) });
       },
     });
   } catch (error) {
