@@ -96,6 +96,7 @@ const quoting: ReadonlySet<ErrorCode> = new Set([
   'EM_TRANSACTION_BROKEN',
   'EM_NOT_COMMITTED',
   'EM_VERIFY_FAILED',
+  'EM_BACKFILL_INVALID',
   'EM_NOT_ALL_MIGRATED', // of others
   'EM_INTERNAL',
 ]);

@@ -1,7 +1,8 @@
 import type { Finding } from './finding.js';
 
 /** The phases of a boot, in the order in which they can happen. Their durations stand in `outcome.timings`. */
-export type Phase = 'connect' | 'read' | 'lock' | 'check' | 'backup' | 'apply' | 'verify' | 'release' | 'replicas';
+export const phases = ['connect', 'read', 'lock', 'check', 'backup', 'apply', 'verify', 'release', 'replicas'] as const;
+export type Phase = (typeof phases)[number];
 
 /** `ahead`: the database has newer migrations, and each is marked compatible with older code. `off`: nothing was looked at. */
 export type OutcomeStatus = 'in-sync' | 'ahead' | 'migrated' | 'off';

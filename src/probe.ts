@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ProgressEvent } from './config/index.js';
 import type { ErrorCode } from './errors.js';
-import type { Phase } from './outcome.js';
+import { phases, type Phase } from './outcome.js';
 
 /** `start` before the first event of a boot, `ready` and `failed` after its last. */
 export type ProbePhase = 'start' | Phase | 'ready' | 'failed';
@@ -136,8 +136,6 @@ function followPhase(state: State, { event }: ProgressEvent): State {
   const phase = phases.find((name) => event === `${name}.started`);
   return phase === undefined ? state : enter(state, phase);
 }
-
-const phases: readonly Phase[] = ['connect', 'read', 'lock', 'check', 'apply', 'verify', 'release'];
 
 function stepOf(event: ProgressEvent): Pick<State, 'migration' | 'step' | 'of'> {
   return { migration: textOf(event.migration), step: numberOf(event.step), of: numberOf(event.of) };

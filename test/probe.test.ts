@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import fastify from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ProgressEvent } from '../src/config/index.js';
+import { phases } from '../src/outcome.js';
 import { createProbe, type Probe } from '../src/probe.js';
 
 const holder = {
@@ -75,6 +76,10 @@ describe('the probe follows a boot', () => {
   it.each(story.map(([title, , expected], n) => [title, n, expected] as const))('%s', (_title, n, expected) => {
     const events = story.slice(0, n + 1).map(([, event]) => event);
     expect(follow(createProbe(), ...events)).toMatchObject(expected);
+  });
+
+  it.each(phases)('knows the phase %s', (phase) => {
+    expect(follow(createProbe(), { event: `${phase}.started` })).toMatchObject({ phase });
   });
 
   it('keeps the failing migration and the code of a failed boot, and is no longer live', () => {

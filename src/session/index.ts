@@ -17,7 +17,6 @@ export { guarded, type GuardedQuery } from './guarded.js';
 export { atDatabase, readLogin, type Login } from './login.js';
 export { renderSettings, type Setting } from './settings.js';
 export { describeSessions } from './blockers.js';
-export { requestCancel } from './cancel.js';
 export type { Follower, Hear, Sending } from './follower.js';
 export { isSubmittable, streamText, type Submittable } from './submittable.js';
 export { isPlainText, Wire, type Answer, type Message } from './wire.js';

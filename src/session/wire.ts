@@ -109,7 +109,9 @@ export class Wire {
       const query = new pg.Query({ text, rowMode: 'array' } as pg.QueryConfig);
       const done = new Promise<unknown>((resolve) => query.once('end', () => resolve(undefined)).once('error', resolve));
       query.on('row', (row: unknown, result: unknown) => {
-        sets.set(result, [...(sets.get(result) ?? []), row as unknown[]]);
+        const rows = sets.get(result);
+        if (rows) rows.push(row as unknown[]);
+        else sets.set(result, [row as unknown[]]);
       });
       const error = await this.settled(text, async () => {
         this.client.query(query);
@@ -127,7 +129,7 @@ export class Wire {
       await this.settled(streamText(query), async () => void this.client.query(query as unknown as pg.Submittable));
     })
       .catch((error: unknown) => query.handleError?.(error, this.internals.connection)) // it was not submitted: nobody else would tell it
-      .finally(() => (this.openStream = undefined));
+      .finally(() => (this.openStream = this.openStream?.query === query ? undefined : this.openStream)); // another one may stand behind it
     this.openStream = { query, ended };
     return query;
   }

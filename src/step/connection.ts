@@ -150,9 +150,9 @@ export class StepConnection {
   private query(...args: unknown[]): unknown {
     const [first, second] = args;
     if (isSubmittable(first)) return this.stream(first);
-    const message: Message = typeof first === 'string' ? { text: first } : (first as Message);
+    const { callback: inConfig, ...message } = typeof first === 'string' ? { text: first } : (first as Message & { callback?: unknown });
     const values = Array.isArray(second) ? second : message.values;
-    const callback = [...args, (first as { callback?: unknown }).callback].find((arg): arg is Callback => typeof arg === 'function');
+    const callback = [...args, inConfig].find((arg): arg is Callback => typeof arg === 'function');
     const answer = this.answer(values === undefined ? message : { ...message, values });
     if (!callback) return answer;
     answer.then(

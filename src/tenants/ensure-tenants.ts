@@ -38,6 +38,7 @@ export async function ensureTenants(call: Call, request: TenantsRequest): Promis
 async function waitedFor<T>(call: Call, work: Promise<T>): Promise<T> {
   const answers: T[] = [];
   const answered = work.then((answer) => answers.push(answer));
+  answered.catch(() => undefined); // a call that is stopped does not get to hear it
   while (answers.length === 0) await call.wait(call.patienceMs, answered);
   return answers[0] as T;
 }

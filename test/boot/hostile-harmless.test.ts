@@ -52,6 +52,14 @@ const eitherWay: Record<string, Row> = {
       await knex('log').insert({ name: String(last) });`,
     logs: ['1000'],
   },
+  'asks the connection itself, with a callback in the query': {
+    body: `const connection = await knex.client.acquireConnection();
+      const said = []; await new Promise((resolve) =>
+        connection.query({ text: "select 'called back' as name", callback: (error, result) => resolve(said.push(error ?? result?.rows[0].name)) }));
+      await knex.client.releaseConnection(connection);
+      await knex('log').insert({ name: 'first' }); await knex('log').insert({ name: said.join() });`,
+    logs: ['first', 'called back'],
+  },
   'leaves a stream in the middle': {
     body: `for await (const { n } of knex.raw('select generate_series(1, 100000) as n').stream()) break; await knex('log').insert({ name: 'after' });`,
     logs: ['after'],

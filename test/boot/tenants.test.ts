@@ -318,3 +318,8 @@ test('a function that lists the tenants and never answers ends with the patience
   const error = await failTenants(scene, [], { tenants, timeouts: { callMs: 200 } });
   expect(error).toMatchObject({ code: 'EM_CALL_TIMEOUT', retryable: true });
 });
+
+test('a function that lists the tenants and fails while the call is stopped is not left unheard', async () => {
+  const tenants = { schemas: async () => await Promise.reject(new Error('no list today')) };
+  expect(await failTenants(scene, [], { tenants, signal: AbortSignal.abort() })).toMatchObject({ code: 'EM_ABORTED' });
+});
