@@ -153,6 +153,7 @@ describe('a connection string that the code of a user throws is masked:', () => 
   test.each<[string, () => unknown]>([
     ['an error', () => new Error('no lease', { cause: new Error(thrown) })],
     ['several', () => new AggregateError([new Error(thrown), thrown], 'no lease')],
+    ['an error with texts of its own', () => Object.assign(new Error('no lease'), { originalStack: thrown })], // as knex makes it
     ['a text', () => thrown],
     ['an object', () => ({ why: thrown })],
   ])('%s, by the function that gives the connection', async (_what, error) => {
