@@ -121,7 +121,7 @@ export class Locked {
   backup: string | undefined;
   /** What was taken back so far. */
   readonly reverted: AppliedMigration[] = [];
-  /** Whether a claim is committed: behind a pooler it never is by itself. */
+  /** Whether there is a claim; behind a pooler it is committed with all else. */
   isClaimed = false;
   private claimed: Claimed | undefined;
   private released = false;
@@ -163,7 +163,7 @@ export class Locked {
     const { readUnsound } = await import('./verify.js'); // who only waits has no need of the checks behind it
     const before = (owner?.state === 'clear' ? undefined : (owner?.before as Unsound | undefined)) ?? (await readUnsound(session));
     const claim = await call.report.phase('lock', () => claimHistory({ call, session, tables, facts, scope, before }));
-    this.isClaimed = scope === 'session';
+    this.isClaimed = true;
     return (this.claimed = { ...claim, owner: { ...claim.owner, before } });
   }
 

@@ -1,5 +1,6 @@
 import { isMigrationError, messageOf, MigrationError, sqlStateOf } from '../errors.js';
 import { describeSessions, type Session } from '../session/index.js';
+import { identifier } from '../sql.js';
 import { ownTables, type Tables } from './tables.js';
 
 interface Reading {
@@ -26,8 +27,8 @@ export async function asUnreadable({ session, tables }: Reading, error: unknown)
 }
 
 interface Run extends Reading {
-  /** Whether the tables were there for everybody: what a pooled run makes goes with its transaction. */
   readonly isClaimed: boolean;
+  readonly scope: 'session' | 'xact';
 }
 
 /**
@@ -40,12 +41,10 @@ export async function asHindered(run: Run, error: unknown): Promise<unknown> {
   if (session.wire.lost || state === undefined) return error;
   if (sqlStateOf(error) === lockTimedOut) return await blockedBy(run, error);
   if (sqlStateOf(error) === cancelled) return await cancelledBy(run, error);
-  const isOurs = run.isClaimed || sqlStateOf(error) === noSchema || isMigrationError(error, 'EM_HISTORY_INVALID'); // the claim makes them
-  return isOurs && gone.test(state) && (await areGone(run).catch(() => false)) ? historyGone(run, error) : error;
+  return gone.test(state) && (await areGone(run, error).catch(() => false)) ? historyGone(run, error) : error;
 }
 
 const cancelled = '57014';
-const noSchema = '3F000';
 const gone = /^(42P01|3F000)$/;
 
 async function blockedBy({ session, tables }: Reading, cause: unknown): Promise<MigrationError> {
@@ -65,9 +64,14 @@ async function cancelledBy({ session, tables }: Reading, error: unknown): Promis
 
 const noLonger = 'a session that is gone by now';
 
-async function areGone({ session, tables: { history } }: Reading): Promise<boolean> {
+// The claim makes them, and they go with their schema. What a pooled run has made goes with its transaction: of a migration that has failed there it tells nothing.
+async function areGone({ session, tables, isClaimed, scope }: Run, error: unknown): Promise<boolean> {
+  const wereThere = isMigrationError(error) ? error.code === 'EM_HISTORY_INVALID' || (isClaimed && scope === 'session') : isClaimed;
   if (session.wire.status !== 'I') await session.send('rollback');
-  const [row] = await session.query<{ gone: boolean }>('select pg_catalog.to_regclass($1) is null as gone', [history]);
+  const [row] = await session.query<{ gone: boolean }>(
+    'select pg_catalog.to_regnamespace($1) is null or ($2 and pg_catalog.to_regclass($3) is null) as gone',
+    [identifier(tables.schema ?? ''), wereThere, tables.history],
+  );
   return row?.gone === true;
 }
 

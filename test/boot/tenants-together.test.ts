@@ -373,4 +373,22 @@ describeWithPgBouncer('behind PgBouncer in transaction mode', () => {
     );
     expect(new Set(shown)).toEqual(new Set(['"$user", public']));
   });
+
+  test('one whose schema is renamed in the middle of its run fails for itself, and nothing of it is left anywhere', async () => {
+    const tenants = await tenantsNamed('renamed', 2);
+    const pooler = await startPgBouncer(database.url, { settings: { default_pool_size: 8 } });
+    const up = async (knex: Knex) => {
+      await knex.raw('create table notes (id int)');
+      if ((await knex.raw<{ rows: { schema: string }[] }>('select current_schema() as schema')).rows[0]?.schema === 'renamed0')
+        await database.query('alter schema renamed0 rename to other');
+      await knex.raw('create table then_here (id int)');
+    };
+    const modules = { '01_notes': { up, down: () => undefined, config: { capture: false } } };
+    const options = { migrations: { modules }, connection: pooler.urlOf(database.url) } as never as Options;
+    const error = await failTenants(scene, tenants, options);
+    expect(error.members.map(({ status, error: why }) => why?.code ?? status)).toEqual(['EM_LOCK_LOST', 'migrated']);
+    expect([await tablesOf(database), await tablesOf(database, 'other')]).toEqual([[], []]);
+    await database.query('create schema renamed0'); // as a new tenant, which is not renamed again
+    await database.query('drop schema other');
+  });
 });
