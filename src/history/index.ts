@@ -26,4 +26,9 @@ export {
   type StatementEntry,
 } from './journal.js';
 export { isOwner } from './shape.js';
-export { asHindered, asUnreadable } from './unreadable.js';
+export { asUnreadable } from './unreadable.js';
+
+/** See hindered.ts; loaded when something has gone wrong. */
+export async function asHindered(...args: Parameters<typeof import('./hindered.js').asHindered>): Promise<unknown> {
+  return await (await import('./hindered.js')).asHindered(...args);
+}
