@@ -1,4 +1,5 @@
 import { isMigrationError, messageOf, sqlStateOf, type MigrationError } from '../errors.js';
+import { renderPossession } from '../lock.js';
 import type { AppliedMigration } from '../outcome.js';
 import type { Step } from '../plan.js';
 import type { Failure } from '../step/index.js';
@@ -84,8 +85,10 @@ async function journalled(applying: Applying, { runs, error, kind }: StepFailed)
   if (session.wire.lost || (scope === 'xact' && !kind.leftBehind)) return error;
   const status = kind.leftBehind ? 'unfinished' : run.step.transaction ? 'failed' : 'undone';
   const alike = kind.leftBehind ? runs : [run]; // what came before it in its transaction was committed with it
+  // Who has lost the lock may have a successor: a word on a migration outside a transaction would settle what that one has announced.
+  const proof = run.step.transaction ? [] : [renderPossession(applying.key)];
   try {
-    await session.send(alike.map((each) => renderEnded(applying, each, { status, ...cause })).join('\n'));
+    await session.send([...proof, ...alike.map((each) => renderEnded(applying, each, { status, ...cause }))].join('\n'));
   } catch (failure) {
     call.report.warn('step.unrecorded', { migration: run.step.name, reason: messageOf(failure) });
   }

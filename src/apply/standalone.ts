@@ -106,7 +106,7 @@ class Standalone {
 
   // Announce, send, and send again when the watch took it back; what a died run has finished is not sent a second time.
   private async statement(text: string, send: () => Promise<Answer>): Promise<Answer | 'skip'> {
-    const { session } = this.applying;
+    const { session, call } = this.applying;
     if (session.wire.status === 'E') return await send(); // a transaction of its own that has failed: the server says so itself
     const described = await this.entryOf(text);
     if (described.kind === 'setting' && session.wire.status === 'T') return await send(); // SET TRANSACTION comes before any query
@@ -119,6 +119,7 @@ class Standalone {
     const builds = entry.kind === 'create-index-concurrently' && ours;
     for (;;) {
       try {
+        call.stop.throwIfAborted(); // announced, and not sent: as good as refused
         return await send();
       } catch (error) {
         await this.refused(entry, builds ? 'our index' : 'no index', error);

@@ -215,7 +215,7 @@ class Scope {
 
   private async rollBack(): Promise<void> {
     const { session, scope } = this.applying;
-    if (session.wire.status === 'I') return;
+    if (session.wire.status === 'I' && session.wire.idle) return; // while the BEGIN is on its way the status is that of before
     await session.endStream();
     const timer = setTimeout(() => session.wire.destroy(new Error('the server did not answer the ROLLBACK')), 1_500);
     try {

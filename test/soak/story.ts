@@ -4,6 +4,7 @@ import { downgrade, repair } from '../../src/commands/index.js';
 import { ensureMigrated, isMigrationError, type Options } from '../../src/index.js';
 import { startBoot } from '../support/boot.js';
 import { makeDirectory } from '../support/directories.js';
+import { startKnex } from '../support/knex-cli.js';
 import type { TestDatabase } from '../support/servers.js';
 import type { Dice } from './dice.js';
 import { startSeveringProxy, type Death } from './severing-proxy.js';
@@ -39,26 +40,32 @@ export interface Stage {
   readonly directory: string;
   /** Where a boot behind a pooler connects; none: there are no such boots. */
   readonly pooledUrl?: string | undefined;
+  /** Shows what the primary shows some time later; paused for a while at the start of a chapter. */
+  readonly replica?: TestDatabase | undefined;
   /** A crash of the server in the middle of a chapter. */
   readonly crash?: (() => Promise<void>) | undefined;
 }
 
-/** `process`: a real one, which is told to stop or killed at a time, not at a message; `operator`: ends whatever session of ours there is. */
-type Role = 'boot' | 'process' | 'pooled' | 'downgrade' | 'knex' | 'operator';
+/**
+ * `process`: a real one, which is told to stop or killed at a time, not at a message; `knex-cli`: knex's own, killed; `operator`: ends whatever session of ours there is;
+ * `replicated`: a boot that returns when the replica shows it all.
+ */
+type Role = 'boot' | 'process' | 'pooled' | 'replicated' | 'downgrade' | 'knex' | 'knex-cli' | 'operator';
 export interface Actor {
   readonly role: Role;
   readonly death: Death | undefined;
 }
 
 /** What happens in a chapter: some act at once, and most of them die; the seed decides. */
-export function castOf(dice: Dice, { pooledUrl }: Stage): readonly Actor[] {
+export function castOf(dice: Dice, { pooledUrl, replica }: Stage): readonly Actor[] {
   const roles: readonly Role[] = [
     'boot',
     'boot',
     'boot',
     'downgrade',
     'knex',
-    ...(pooledUrl ? (['pooled', 'process', 'operator'] as const) : []),
+    ...(pooledUrl ? (['pooled', 'process', 'operator', 'knex-cli'] as const) : []),
+    ...(replica ? (['replicated', 'replicated'] as const) : []),
   ];
   return Array.from({ length: 1 + dice.roll(3) }, () => {
     const death = { atMessage: 1 + dice.roll(45), when: dice.pick(['before', 'after'] as const) };
@@ -75,9 +82,10 @@ export interface Chapter {
 /** Lets the cast act, holds the truth against what is left, and brings the database to head again. Throws what is not as it must be. */
 export async function playChapter(stage: Stage, cast: readonly Actor[], crashAfterMs?: number): Promise<Chapter> {
   const crashing = crashAfterMs === undefined ? undefined : sleep(crashAfterMs).then(() => stage.crash?.());
-  const endings = await Promise.all(cast.map(async (actor) => `${actor.role}: ${await play(stage, actor)}`));
+  const isFollowed = crashAfterMs === undefined && !cast.some(({ role }) => role === 'downgrade');
+  const endings = await Promise.all(cast.map(async (actor) => `${actor.role}: ${await play(stage, actor, isFollowed)}`));
   await crashing;
-  const knexDied = cast.some(({ role, death }) => role === 'knex' && (death !== undefined || crashAfterMs !== undefined));
+  const knexDied = cast.some(({ role, death }) => role.startsWith('knex') && (death !== undefined || crashAfterMs !== undefined));
   expectConsistent(await lookAt(stage.database), { knexDied });
   const healing = await heal(stage, knexDied);
   const last = await lookAt(stage.database);
@@ -96,15 +104,17 @@ async function tidyAfterKnex(database: TestDatabase): Promise<void> {
 
 const timeouts = { lockMs: 20_000, leaseMs: 3_000, connectMs: 10_000 };
 const expected =
-  /^(EM_LOST_SESSION|EM_CONNECT_TIMEOUT|EM_LOCK_TIMEOUT|EM_KNEX_LOCKED|EM_OUT_OF_SYNC|EM_PLAN_REFUSED|EM_ABORTED|EM_CALL_TIMEOUT|EM_NOT_COMMITTED)$/;
+  /^(EM_REPLICA_BEHIND|EM_LOST_SESSION|EM_CONNECT_TIMEOUT|EM_LOCK_TIMEOUT|EM_KNEX_LOCKED|EM_OUT_OF_SYNC|EM_PLAN_REFUSED|EM_ABORTED|EM_CALL_TIMEOUT|EM_NOT_COMMITTED)$/;
 
-async function play(stage: Stage, { role, death }: Actor): Promise<string> {
+async function play(stage: Stage, { role, death }: Actor, isFollowed: boolean): Promise<string> {
   const dead = new AbortController();
   await using proxy = await startSeveringProxy((role === 'pooled' && stage.pooledUrl) || stage.database.url, death, () => dead.abort());
   try {
+    if (role === 'knex-cli') return await playKnex(stage, death);
     if (role === 'process') return await playProcess(stage, death);
     if (role === 'operator') return await endSessions(stage, 10 * (death?.atMessage ?? 0));
-    await act(role, { url: proxy.url, directory: stage.directory, dead: dead.signal });
+    await act(role, { url: proxy.url, directory: stage.directory, dead: dead.signal, replica: stage.replica });
+    if (role === 'replicated' && isFollowed) await expectShown(stage.replica);
     return 'done';
   } catch (error) {
     if (proxy.severed) return `died at message ${death?.atMessage}`;
@@ -124,6 +134,23 @@ async function playProcess({ database, directory }: Stage, death: Death | undefi
   return `ended with ${signal ?? code}`;
 }
 
+async function playKnex({ database, directory }: Stage, death: Death | undefined): Promise<string> {
+  const command = (death?.atMessage ?? 0) % 2 === 0 ? 'migrate:latest' : 'migrate:up';
+  const process = startKnex(command, { url: database.url, directory });
+  if (death !== undefined) {
+    await Promise.race([sleep(30 * death.atMessage), process.ended]);
+    process.signal('SIGKILL');
+  }
+  const { code, signal } = await process.ended;
+  return `${command} ended with ${signal ?? code}`;
+}
+
+// Nobody takes anything back meanwhile, so what it showed when the call returned it shows still.
+async function expectShown(replica: TestDatabase | undefined): Promise<void> {
+  const shown = await replica?.query(`select name from knex_migrations order by id`);
+  if (shown?.map(({ name }) => name as string).join() !== names.join()) throw new Error(`the replica shows ${JSON.stringify(shown)}`);
+}
+
 async function endSessions({ database }: Stage, afterMs: number): Promise<string> {
   await sleep(afterMs);
   const ours = `datname = current_database() and application_name like 'ensure-migrated/%'`;
@@ -135,9 +162,10 @@ interface Acting {
   readonly url: string;
   readonly directory: string;
   readonly dead: AbortSignal;
+  readonly replica: TestDatabase | undefined;
 }
 
-async function act(role: Role, { url, directory, dead }: Acting): Promise<void> {
+async function act(role: Role, { url, directory, dead, replica }: Acting): Promise<void> {
   const options: Options = {
     connection: url,
     migrations: directory,
@@ -148,7 +176,8 @@ async function act(role: Role, { url, directory, dead }: Acting): Promise<void> 
   };
   if (role === 'knex') return await migrateWithKnex(url, directory);
   if (role === 'downgrade') return void (await downgrade(options, { target: { steps: 1 }, yes: true }));
-  await ensureMigrated({ ...options, application: { name: role } });
+  const replicas = role === 'replicated' && replica ? [{ connection: replica.url, timeoutMs: 3_000 }] : [];
+  await ensureMigrated({ ...options, replicas, application: { name: role } });
 }
 
 async function migrateWithKnex(url: string, directory: string): Promise<void> {

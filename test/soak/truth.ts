@@ -24,8 +24,8 @@ const journalSql = `select
    where status in ('started', 'unfinished')) as unfinished,
   (select detail ->> 'state' from knex_migrations_journal where kind = 'owner') as owner`;
 
-/** Waits until the server has noticed every death, then looks. A session or a lock that stays is an error of its own. */
-export async function lookAt(database: TestDatabase): Promise<Look> {
+/** Waits until the server has noticed every death. A session or a lock that stays is an error of its own. */
+export async function untilAllHaveGone(database: TestDatabase): Promise<void> {
   // A pooler keeps its connections, under the name of whoever had them last.
   await poll(async () => {
     const rows = await database.query(
@@ -36,6 +36,11 @@ export async function lookAt(database: TestDatabase): Promise<Look> {
     );
     return rows.length === 0 || undefined;
   }, 30_000);
+}
+
+/** Looks, once all have gone. */
+export async function lookAt(database: TestDatabase): Promise<Look> {
+  await untilAllHaveGone(database);
   const there = async (table: string) =>
     (await database.query('select to_regclass($1) is not null as there', [table]))[0]?.['there'] === true;
   const [known, journal] = [await there('knex_migrations'), await there('knex_migrations_journal')];
