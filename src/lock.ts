@@ -229,7 +229,7 @@ async function listen({ session, key, scope }: LockRequest): Promise<{ next(): P
     next: () => new Promise((resolve) => (wakeUp = resolve)),
     async [Symbol.asyncDispose]() {
       client.off('notification', onNotification);
-      if (!session.wire.lost) await session.send(`unlisten ${wakeChannel(key)}`);
+      if (!session.wire.lost) await session.send(`unlisten ${wakeChannel(key)}`).catch(() => undefined); // the next statement says so
     },
   };
 }

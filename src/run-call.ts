@@ -105,7 +105,8 @@ async function refuseOtherDatabase(call: Call, session: Session, { facts }: Hist
 }
 
 /** What the server refused outside of any migration, as an error of ours: the codes tell whether a person must act. */
-export function asMigrationError(call: Call, error: unknown): MigrationError {
+export function asMigrationError(call: Call, thrown: unknown): MigrationError {
+  const error = firstOf(thrown);
   if (isMigrationError(error)) return error;
   if (call.stop.aborted) return call.stop.reason as MigrationError;
   if (sqlStateOf(error) === '42501') {
@@ -124,6 +125,12 @@ export function asMigrationError(call: Call, error: unknown): MigrationError {
     });
   }
   return new MigrationError('EM_INTERNAL', messageOf(error), { cause: error });
+}
+
+// `await using` wraps what was thrown when a release fails too. Where there is no such class yet (Node 20) TypeScript makes an Error of that name.
+function firstOf(thrown: unknown): unknown {
+  const { name, suppressed } = (thrown ?? {}) as { name?: unknown; suppressed?: unknown };
+  return name === 'SuppressedError' ? firstOf(suppressed) : thrown;
 }
 
 const outOfLocks = '53200'; // out_of_memory, which is what it says when its table of locks is full

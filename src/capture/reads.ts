@@ -73,6 +73,7 @@ export class Reads implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.closed = true;
     if (this.opened === 'no' || this.session.wire.lost) return;
-    await this.session.send(this.opened === 'transaction' ? 'rollback' : `rollback to savepoint ${whole}; release savepoint ${whole}`);
+    const end = this.opened === 'transaction' ? 'rollback' : `rollback to savepoint ${whole}; release savepoint ${whole}`;
+    await this.session.send(end).catch(() => undefined); // the next statement hears what is wrong, and nothing hides why the capture has failed
   }
 }

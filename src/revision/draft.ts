@@ -44,7 +44,11 @@ export class Draft implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.path, { recursive: true, force: true });
+    try {
+      rmSync(this.path, { recursive: true, force: true });
+    } catch {
+      // It stays, and does no harm.
+    }
   }
 }
 

@@ -15,12 +15,13 @@ export function guarded(session: Session, { lockTimeoutMs }: { readonly lockTime
     const inTransaction = session.wire.status !== 'I';
     if (!inTransaction && limit === '') return await session.query<Row>(text, values);
     await session.send(inTransaction ? `savepoint ${savepoint}; ${limit}` : `begin read only; ${limit}`);
-    try {
-      return await session.query<Row>(text, values);
-    } finally {
-      // Rolling back to it is as good as releasing it: nothing was written.
-      const end = inTransaction ? `rollback to savepoint ${savepoint}; release savepoint ${savepoint}` : 'rollback';
-      if (!session.wire.lost) await session.send(end);
-    }
+    // Rolling back to it is as good as releasing it: nothing was written.
+    const end = inTransaction ? `rollback to savepoint ${savepoint}; release savepoint ${savepoint}` : 'rollback';
+    const rows = await session.query<Row>(text, values).catch(async (error: unknown) => {
+      if (!session.wire.lost) await session.send(end).catch(() => undefined); // what it fails with would hide what the query has failed with
+      throw error;
+    });
+    if (!session.wire.lost) await session.send(end);
+    return rows;
   };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { MigrationError } from '../../src/index.js';
+import { MigrationError } from '../../src/index.js';
+import { runCall } from '../../src/run-call.js';
 import { holdersOf } from '../support/boot.js';
 import { createDatabase } from '../support/servers.js';
 import { boot, expectAtHead, first, historyOf, migrationsOf } from './fixture.js';
@@ -58,4 +59,17 @@ test('before the lock there is no outcome', async () => {
   const database = await createDatabase();
   const error = await boot(database, await migrationsOf({}), { mode: 'verify' }).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ code: 'EM_OUT_OF_SYNC', outcome: undefined });
+});
+
+test('what fails while things are released does not hide why the work has failed', async () => {
+  const failing = (what: string) => ({ [Symbol.asyncDispose]: async () => await Promise.reject(new Error(`no release of ${what}`)) });
+  const work = async () => {
+    await using _one = failing('one');
+    await using _two = failing('two');
+    throw await Promise.resolve(new MigrationError('EM_LOCK_TIMEOUT', 'waited 7 ms'));
+  };
+  await expect(runCall({ connection: 'postgres://localhost/none', logger: false }, work)).rejects.toMatchObject({
+    code: 'EM_LOCK_TIMEOUT',
+    exitCode: 75,
+  });
 });

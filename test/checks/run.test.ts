@@ -5,12 +5,24 @@ import { answer, type BuiltInCheck, type CheckInput } from '../../src/checks/che
 import { runChecks } from '../../src/checks/index.js';
 import { askedOf, builtInChecks } from '../../src/checks/run.js';
 import { ruleTable } from '../../src/config/index.js';
+import { guarded } from '../../src/session/index.js';
 import { root } from '../support/majors.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { createDatabase } from '../support/servers.js';
 import { only, withInput } from './fixture.js';
 
 const database = await createDatabase();
+
+test('a guarded query tells what it has failed with, also where the transaction ended with it', async () => {
+  await database.query('create table once (x int unique deferrable initially deferred)');
+  const error = await withInput(database.url, {}, async ({ session }) => {
+    await session.send('begin; insert into once values (1), (1)');
+    return await guarded(session)('commit').catch((thrown: unknown) => thrown);
+  });
+  expect(error).toMatchObject({ code: '23505' });
+  expect(await database.query('select from once')).toEqual([]);
+  await database.query('drop table once');
+});
 
 test('all checks are asked and reported together, whatever the first of them found', async () => {
   const role = await database.createRole('connection limit 2');
