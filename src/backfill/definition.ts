@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { isObject, oneOf, record, refuse, shown, text, type Place, type Reader } from '../config/index.js';
 import { MigrationError } from '../errors.js';
 import { names, tableName, type TableName } from '../table-name.js';
+import { mostRows } from './pace.js';
 
 /** A row of the table: each column by its name, as pg gives it (bigint and numeric are text; a time that is part of the key is text, too). */
 export type Row = Readonly<Record<string, unknown>>;
@@ -67,7 +68,7 @@ const readers = {
   key: names,
   verify: text,
   targetMs: wholeFrom1(60_000),
-  batchSize: wholeFrom1(100_000),
+  batchSize: wholeFrom1(mostRows),
   parallel: wholeFrom1(64),
   onBadRow: oneOf('stop', 'set-aside'),
 } satisfies { readonly [Key in keyof Backfill]-?: Reader<NonNullable<Backfill[Key]>> };

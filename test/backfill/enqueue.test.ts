@@ -8,6 +8,11 @@ test.each([
   ['EM_BACKFILL_INVALID', `await backfill.enqueue(knex, 'b', { table: 'keyed' })`, 'either set or apply'],
   ['EM_BACKFILL_INVALID', `await backfill.enqueue(knex, 'b', { table: 'keyed', apply: () => [] })`, 'cannot be found again'],
   ['EM_BACKFILL_INVALID', `await backfill.enqueue(knex, 'b', { table: 'keyed', set: 'nothing = 1' })`, 'does not take'],
+  [
+    'EM_BACKFILL_INVALID',
+    `await backfill.enqueue(knex, 'b', { table: 'keyed', set: 'v = 1', batchSize: 50001 })`,
+    'from 1 to 50000; got 50001',
+  ],
   ['EM_BACKFILL_REFUSED', `await backfill.enqueue(knex, 'b', { table: 'heap', set: 'v = 1' })`, 'no primary key'],
   ['EM_BACKFILL_REFUSED', `await backfill.enqueue(knex, 'b', { table: 'absent', set: 'v = 1' })`, 'there is no table'],
 ])('%s takes the migration back: %s', async (code, body, message) => {
