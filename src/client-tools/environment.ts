@@ -55,8 +55,29 @@ interface Tls {
 // libpq wants files where Node wants texts.
 async function openTls({ ssl }: Login): Promise<Tls> {
   if (!ssl) return { variables: { PGSSLMODE: 'disable' }, remove: () => Promise.resolve() };
-  const directory = await mkdtemp(path.join(os.tmpdir(), 'ensure-migrated-tls-'));
   const given = ssl === true ? {} : ssl;
+  refuseUnsayable(given);
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'ensure-migrated-tls-'));
+  const remove = async () => await rm(directory, { recursive: true, force: true }).catch(() => undefined); // what has failed before says more
+  try {
+    return { variables: await writeTls(directory, given), remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+// libpq takes a passphrase from no variable, and no PKCS #12.
+function refuseUnsayable({ passphrase, pfx, key }: ConnectionOptions): void {
+  const hasObjects = [key].flat().some((each) => typeof each === 'object' && !Buffer.isBuffer(each));
+  const given = { passphrase, pfx, 'key, which are objects': hasObjects };
+  const [unsayable] = Object.entries(given).find(([, value]) => Boolean(value)) ?? [];
+  if (unsayable === undefined) return;
+  const remedy = 'Give cert and key as PEM, and the key without a passphrase.';
+  throw new ToolError(`no client tool can use what the connection has in ssl: ${unsayable}`, remedy);
+}
+
+async function writeTls(directory: string, given: ConnectionOptions): Promise<Tls['variables']> {
   const keep = async (name: string, text: ConnectionOptions['ca']): Promise<string | undefined> => {
     if (text === undefined) return undefined;
     const file = path.join(directory, name);
@@ -64,15 +85,12 @@ async function openTls({ ssl }: Login): Promise<Tls> {
     return file;
   };
   return {
-    variables: {
-      PGSSLMODE: sslModeOf(given),
-      // A file that is not there: with one in its usual place libpq would verify where Node was told not to.
-      PGSSLROOTCERT:
-        given.rejectUnauthorized === false ? path.join(directory, 'none') : await keep('root.crt', given.ca ?? (await trusted())),
-      PGSSLCERT: await keep('client.crt', given.cert),
-      PGSSLKEY: await keep('client.key', given.key as ConnectionOptions['ca']),
-    },
-    remove: async () => await rm(directory, { recursive: true, force: true }).catch(() => undefined), // what the tool has said is more
+    PGSSLMODE: sslModeOf(given),
+    // A file that is not there: with one in its usual place libpq would verify where Node was told not to.
+    PGSSLROOTCERT:
+      given.rejectUnauthorized === false ? path.join(directory, 'none') : await keep('root.crt', given.ca ?? (await trusted())),
+    PGSSLCERT: await keep('client.crt', given.cert),
+    PGSSLKEY: await keep('client.key', given.key as ConnectionOptions['ca']),
   };
 }
 

@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openEnvironment } from '../../src/client-tools/environment.js';
 import { resolveConfig, type PgConfig } from '../../src/config/index.js';
 import { readLogin } from '../../src/session/index.js';
+import { makeDirectory } from '../support/directories.js';
 
 const before = process.env;
 beforeEach(
@@ -82,6 +83,17 @@ describe('a client tool connects as pg would', () => {
     expect(statSync(variables['PGSSLKEY']!).mode & 0o777).toBe(0o600);
     await environment[Symbol.asyncDispose]();
     expect(existsSync(variables['PGSSLKEY']!)).toBe(false);
+  });
+
+  test.each<[string, PgConfig['ssl'], RegExp]>([
+    ['a passphrase', { cert: 'CERT', key: 'KEY', passphrase: 'open sesame' }, /ssl: passphrase$/],
+    ['PKCS #12', { pfx: Buffer.from('PFX') }, /ssl: pfx$/],
+    ['keys with passphrases of their own', { key: [{ pem: 'KEY', passphrase: 'open sesame' }] }, /ssl: key, which are objects$/],
+    ['a certificate that is no text', { key: 'KEY', cert: [Object.create(null) as string] }, /primitive/],
+  ])('or not at all, with %s, and leaves no file', async (_what, ssl, message) => {
+    process.env['TMPDIR'] = await makeDirectory({});
+    await expect(opened({ ...server, ssl })).rejects.toThrow(message);
+    expect(readdirSync(process.env['TMPDIR'])).toEqual([]);
   });
 
   test('or not at all, where pg is given a socket by the user', async () => {
