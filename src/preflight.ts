@@ -24,7 +24,7 @@ export interface Foreseen {
 /**
  * Asks all that a boot in mode `apply` asks before its first change, without the lock: the state with its rules, whether what is pending can be loaded
  * and planned, the checks, drift. Goes on after what a boot would stop at, so that all of it is told together. Imports what is pending;
- * writes nothing, and leaves no transaction open. `isHeld`: somebody holds the lock, so what the journal has begun is not unfinished.
+ * writes nothing, and leaves no transaction open. `held`: somebody holds the lock, so what the journal has begun is not unfinished.
  */
 export async function foresee(opened: Opened, lock: 'held' | 'free'): Promise<Foreseen> {
   const { history, session } = opened;

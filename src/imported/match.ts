@@ -26,7 +26,7 @@ export interface MatchRequest {
 }
 
 /**
- * Which of our migrations each row of another tool's history is: the one that was named, else the file with that very text, else the one of that name,
+ * Which of our migrations each row of another tool's history is: the one that was named, else the one of that name, else the file with that very text,
  * else the only one with that name in its own. Pure; throws EM_IMPORT_REFUSED with every row that is none or several, that has not ended there, and with every
  * file that is older than the newest one and was not applied.
  */

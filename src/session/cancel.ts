@@ -5,7 +5,8 @@ const cancelRequestCode = 80877102; // PostgreSQL documentation, 55.7 Message Fo
 
 /**
  * Asks the server from the side to cancel what it runs for `wire`: a packet, not a login, so it works when connections are used up,
- * and through PgBouncer. Resolves when the server has closed the socket, which it does after it has signalled the backend.
+ * and through PgBouncer. It travels without TLS, also where the session does not: who reads along can cancel what this session runs, and can do
+ * nothing else; what takes TLS only (PostgreSQL itself does not, some proxies do) does not hear it, and the statement runs on. Resolves when the server has closed the socket, which it does after it has signalled the backend.
  */
 export async function requestCancel(wire: Wire, withinMs = 1_000): Promise<void> {
   const { host, port } = wire.client;
