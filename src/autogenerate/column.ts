@@ -70,7 +70,7 @@ export function splitList(text: string): string[] {
 /** A name, or a text, as a literal of JavaScript. */
 export function quote(text: string | undefined, what: 'name' | 'text' = 'name'): string {
   const plain = what === 'name' ? unquoted(text ?? '') : (text ?? '');
-  return `'${plain.replaceAll(/[\\']/g, '\\$&').replaceAll('\n', '\\n')}'`;
+  return `'${plain.replaceAll(/[\\']/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r')}'`;
 }
 
 /** A name without its quotes. */

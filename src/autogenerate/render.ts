@@ -80,9 +80,10 @@ function nothing(sign: '//' | '--'): string {
   return `${sign} Nothing: the migrations before this one take it back.`;
 }
 
-// Of several lines it is a template literal, whose lines are not indented: they may belong to a function's body. knex writes ? for \\?.
+// Of several lines it is a template literal, whose lines are not indented: they may belong to a function's body. knex writes ? for \\?,
+// and a raw \r there would be a \n.
 function raw(sql: string): string[] {
-  const escaped = sql.replaceAll('\\', '\\\\').replaceAll('?', '\\\\?');
+  const escaped = sql.replaceAll('\\', '\\\\').replaceAll('?', '\\\\?').replaceAll('\r', '\\r');
   if (!sql.includes('\n')) return [`await knex.raw('${escaped.replaceAll("'", "\\'")}');`];
   return [`await knex.raw(\`${escaped.replaceAll('`', '\\`').replaceAll('${', '\\${')}\`);`];
 }
