@@ -177,6 +177,11 @@ export function isMigrationError(error: unknown, code?: ErrorCode): error is Mig
   return candidate?.[brand] === true && (code === undefined || candidate.code === code);
 }
 
+/** The error where it is one of ours; else EM_INTERNAL, of which it is the cause. */
+export function orInternal(error: unknown): MigrationError {
+  return isMigrationError(error) ? error : new MigrationError('EM_INTERNAL', messageOf(error), { cause: error });
+}
+
 /** The SQLSTATE of an error that the server sent, else undefined. */
 export function sqlStateOf(error: unknown): string | undefined {
   const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown };

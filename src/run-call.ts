@@ -1,6 +1,6 @@
 import { startCall, type Call } from './call.js';
 import { resolveConfig, type Options } from './config/index.js';
-import { findingsError, isMigrationError, messageOf, MigrationError, sqlStateOf } from './errors.js';
+import { findingsError, isMigrationError, messageOf, MigrationError, orInternal, sqlStateOf } from './errors.js';
 import { errorsOf } from './finding.js';
 import { readHistory, tablesOf, type Asked, type History, type Tables } from './history/index.js';
 import { openSession, type Session } from './session/index.js';
@@ -124,7 +124,7 @@ export function asMigrationError(call: Call, thrown: unknown): MigrationError {
       exit: 75,
     });
   }
-  return new MigrationError('EM_INTERNAL', messageOf(error), { cause: error });
+  return orInternal(error);
 }
 
 // `await using` wraps what was thrown when a release fails too. Where there is no such class yet (Node 20) TypeScript makes an Error of that name.

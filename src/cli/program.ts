@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { createInterface } from 'node:readline/promises';
 import { loadConfigFile, type ConfigFile } from '../config-file/index.js';
-import { isMigrationError, messageOf, MigrationError } from '../errors.js';
+import { messageOf, MigrationError, orInternal } from '../errors.js';
 import { verbs } from './commands.js';
 import { errorFields } from './error-fields.js';
 import { readOwnPackage } from './own-package.js';
@@ -35,14 +35,14 @@ export const commonFlags: Readonly<Record<string, string>> = {
 /** Runs one command line and gives its exit code: results go to stdout, all else to stderr. Never throws. */
 export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0;
-  const program = createProgram(terminal, async (verb, input) => {
-    exitCode = await runVerb(verb, input, terminal);
-  });
   try {
+    const program = createProgram(terminal, async (verb, input) => {
+      exitCode = await runVerb(verb, input, terminal);
+    });
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
+    if (!(error instanceof CommanderError)) return tellFailure(error, args.includes('--json') ? 'as JSON' : 'as text', terminal);
     if (error.exitCode === 0) return 0; // it has shown the help, or the version
     if (args.includes('--json')) printError(unusable(error), terminal.stdout); // and what is wrong with the words stands on stderr
     return invalidUsage;
@@ -97,11 +97,15 @@ async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): 
     return told.exitCode ?? 0;
   } catch (error) {
     progress.end();
-    if (!isMigrationError(error)) throw error;
-    if (json) printError(error, stdout);
-    else stderr.write(`${screenOf(stderr).style('red', error.code)}: ${error.message}\n`);
-    return error.exitCode;
+    return tellFailure(error, json ? 'as JSON' : 'as text', terminal);
   }
+}
+
+function tellFailure(error: unknown, how: 'as JSON' | 'as text', { stdout, stderr }: Terminal): number {
+  const failure = orInternal(error);
+  if (how === 'as JSON') printError(failure, stdout);
+  else stderr.write(`${screenOf(stderr).style('red', failure.code)}: ${failure.message}\n`);
+  return failure.exitCode;
 }
 
 async function loadFile(input: Pick<Input, 'flags'>): Promise<ConfigFile> {

@@ -1,6 +1,6 @@
 import type { AllOptions, Options, ProgressEvent } from '../config/index.js';
 import type { ConfigFile } from '../config-file/index.js';
-import { isMigrationError, type MigrationError } from '../errors.js';
+import { orInternal, type MigrationError } from '../errors.js';
 import { inLanes } from '../fleet.js';
 import { onlySite, sitesOf, type Selection, type Site, type Where } from '../sites.js';
 import { pageOf, toldOfSites, type SiteTold } from './sites-text.js';
@@ -89,7 +89,6 @@ async function runOne(verb: Verb, options: Options, input: Input): Promise<{ tol
   try {
     return { told: await verb.run(options, input) };
   } catch (error) {
-    if (!isMigrationError(error)) throw error;
-    return { error };
+    return { error: orInternal(error) };
   }
 }

@@ -1,3 +1,4 @@
+import { rmdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import { verbs } from '../../src/cli/commands.js';
@@ -55,6 +56,21 @@ describe('the verbs', () => {
     const failed = await run('upgrade', 'nonsense', '--json');
     expect(failed.code).toBe(78);
     expect(JSON.parse(failed.stdout)).toMatchObject({ error: { code: 'EM_PLAN_REFUSED', remedy: expect.any(String) as string } });
+  });
+
+  test('tell what nobody has foreseen as an error, too, as text and as JSON', async () => {
+    const [before, gone] = [process.cwd(), await makeDirectory({})];
+    process.chdir(gone);
+    rmdirSync(gone);
+    try {
+      const { code, stdout, stderr } = await runCliHere(['status']);
+      expect([code, stdout, stderr]).toEqual([78, '', expect.stringMatching(/^EM_INTERNAL: ENOENT.*cwd.*\n {2}Report this/) as string]);
+      const printed = await runCliHere(['status', '--json']);
+      expect(printed.code).toBe(78);
+      expect(JSON.parse(printed.stdout)).toMatchObject({ error: { code: 'EM_INTERNAL' } });
+    } finally {
+      process.chdir(before);
+    }
   });
 
   test('write a script with nothing else on stdout, and show a plan', async () => {
