@@ -159,6 +159,11 @@ export function findingsError(code: ErrorCode, what: string, findings: readonly 
   return new MigrationError(code, [`${what}:`, ...lines].join('\n  '), { findings });
 }
 
+/** What an error says without its remedy, which stands in its message: for a text that gives the remedy in its own place. */
+export function withoutRemedy({ message, remedy }: Pick<MigrationError, 'message' | 'remedy'>): string {
+  return message.replace(`\n  ${remedy}`, '');
+}
+
 /** The same error with what had been done until then. */
 export function withOutcome(error: MigrationError, outcome: FailedOutcome): MigrationError {
   return Object.assign(error, { outcome: error.outcome ?? outcome });

@@ -1,7 +1,7 @@
 import { loadMigrations, readResumable } from './apply/index.js';
 import { runChecks } from './checks/index.js';
 import { describeDrift } from './drift.js';
-import { isMigrationError, type ErrorCode, type MigrationError } from './errors.js';
+import { isMigrationError, withoutRemedy, type ErrorCode, type MigrationError } from './errors.js';
 import type { Finding } from './finding.js';
 import { checkGates } from './gate.js';
 import type { JournalEntry } from './history/index.js';
@@ -76,8 +76,9 @@ const foreseeable: ReadonlySet<ErrorCode> = new Set([
   'EM_CHECK_FAILED',
 ]);
 
-function findingOf({ code, message, remedy }: MigrationError, at?: Finding['at']): Finding {
-  const what = `a boot ends with ${code}: ${message.replace(`\n  ${remedy}`, '')}`;
+function findingOf(error: MigrationError, at?: Finding['at']): Finding {
+  const { code, remedy } = error;
+  const what = `a boot ends with ${code}: ${withoutRemedy(error)}`;
   return { code: 'boot-refused', level: 'error', message: what, remedy, ...(at && { at }) };
 }
 

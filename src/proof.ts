@@ -1,5 +1,5 @@
 import type { Call } from './call.js';
-import { isMigrationError, MigrationError } from './errors.js';
+import { isMigrationError, MigrationError, withoutRemedy } from './errors.js';
 import type { Finding } from './finding.js';
 import { countChanged, differences, findingOf, missesOf, readBuilt, type Built, type Effect } from './likeness.js';
 import { replay } from './replay.js';
@@ -104,20 +104,18 @@ function unseenOf({ recorded, unrecorded }: Stamping, seen: ReadonlySet<string>)
 /** What is known when the proof could not be had. Rethrows what no force helps against. */
 export function withoutProof(error: unknown): Proof {
   if (!isWant(error)) throw error;
-  const { message, remedy } = error;
-  const said = message.replace(`\n  ${remedy}`, '');
   return {
     status: 'forced',
     comparedCount: 0,
-    findings: [{ code: 'stamp-unproved', level: 'warn', message: `nothing was compared: ${said}`, remedy }],
+    findings: [{ code: 'stamp-unproved', level: 'warn', message: `nothing was compared: ${withoutRemedy(error)}`, remedy: error.remedy }],
   };
 }
 
 /** The same error, which force would get over. */
 export function advisingForce(error: unknown): unknown {
   if (!isWant(error)) return error;
-  const { code, message, remedy, findings, cause } = error;
-  const said = message.replace(`\n  ${remedy}`, '');
+  const { code, remedy, findings, cause } = error;
+  const said = withoutRemedy(error);
   return new MigrationError(code, said, { remedy: `${remedy} Or stamp with force, which goes on record.`, findings, cause });
 }
 

@@ -1,6 +1,6 @@
 import { quietCall, type Call } from './call.js';
 import { ruleTable, type Config, type RuleSetting } from './config/index.js';
-import { isMigrationError, MigrationError, type ErrorCode } from './errors.js';
+import { isMigrationError, MigrationError, withoutRemedy, type ErrorCode } from './errors.js';
 import { downgrade } from './downgrade.js';
 import { readHistory, tablesOf, type Tables } from './history/index.js';
 import { migrateUnderLock } from './migrate.js';
@@ -99,8 +99,7 @@ const aboutMigrations: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 function failed(cause: MigrationError): MigrationError {
-  const said = cause.message.replace(`\n  ${cause.remedy}`, '');
-  return new MigrationError('EM_REPLAY_FAILED', `the migrations do not run in an empty scratch database: ${said}`, {
+  return new MigrationError('EM_REPLAY_FAILED', `the migrations do not run in an empty scratch database: ${withoutRemedy(cause)}`, {
     cause,
     findings: cause.findings,
   });

@@ -1,6 +1,6 @@
 import { dumpBaseline } from './baseline-dump.js';
 import { callUnder } from './call.js';
-import { isMigrationError, MigrationError } from './errors.js';
+import { isMigrationError, MigrationError, withoutRemedy } from './errors.js';
 import { replay } from './replay.js';
 import type { Opened } from './run-call.js';
 import { withScratch, type Scratch } from './scratch.js';
@@ -67,7 +67,7 @@ async function failureOf(replaying: Promise<void>): Promise<string | undefined> 
     return undefined;
   } catch (error) {
     if (!isMigrationError(error, 'EM_REPLAY_FAILED')) throw error;
-    return error.message.replace(`\n  ${error.remedy}`, '');
+    return withoutRemedy(error);
   }
 }
 
@@ -82,8 +82,7 @@ async function dump({ call, session, tables, history: { facts } }: Opened, why: 
     return (await dumpBaseline({ call, session, source, tables, facts, file: 'the dump of the schema' }))?.up ?? '';
   } catch (error) {
     if (!isMigrationError(error)) throw error;
-    const said = error.message.replace(`\n  ${error.remedy}`, '');
-    throw noCopy(`${why}; and ${said}`, error);
+    throw noCopy(`${why}; and ${withoutRemedy(error)}`, error);
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { nodeEnvironment, type Config } from './config/index.js';
-import { isMigrationError, messageOf, MigrationError } from './errors.js';
+import { isMigrationError, messageOf, MigrationError, withoutRemedy } from './errors.js';
 import type { Finding } from './finding.js';
 import { readBuilt, withoutOwners } from './likeness.js';
 import { replay } from './replay.js';
@@ -55,7 +55,7 @@ export async function refreshSnapshot(opened: Opened): Promise<Finding[]> {
     return [];
   } catch (error) {
     if (!isMigrationError(error) || error.code === 'EM_ABORTED') throw error;
-    const message = `the snapshot ${basename(file)} was not written: ${error.message.replace(`\n  ${error.remedy}`, '')}`;
+    const message = `the snapshot ${basename(file)} was not written: ${withoutRemedy(error)}`;
     return [{ code: 'snapshot-unwritten', level: 'warn', message, remedy: error.remedy, at: { file } }];
   }
 }

@@ -1,5 +1,5 @@
 import type { Call } from './call.js';
-import { isMigrationError, type MigrationError } from './errors.js';
+import { isMigrationError, withoutRemedy, type MigrationError } from './errors.js';
 import { ownTables, tablesOf } from './history/index.js';
 import { inSchema } from './read-state.js';
 import { replay } from './replay.js';
@@ -65,7 +65,7 @@ async function failureOf(replaying: Promise<unknown>): Promise<TraceFailure | un
     return undefined;
   } catch (error) {
     if (!isMigrationError(error, 'EM_REPLAY_FAILED')) throw error;
-    const { code, message, remedy } = error.cause as MigrationError;
-    return Object.freeze({ code, message: redact(message.replace(`\n  ${remedy}`, '')) });
+    const cause = error.cause as MigrationError;
+    return Object.freeze({ code: cause.code, message: redact(withoutRemedy(cause)) });
   }
 }

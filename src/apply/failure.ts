@@ -1,5 +1,14 @@
 import type { Knex } from 'knex';
-import { errorTable, isMigrationError, messageOf, MigrationError, sqlStateOf, type ErrorCode, type ErrorDetails } from '../errors.js';
+import {
+  errorTable,
+  isMigrationError,
+  messageOf,
+  MigrationError,
+  sqlStateOf,
+  withoutRemedy,
+  type ErrorCode,
+  type ErrorDetails,
+} from '../errors.js';
 import type { Step } from '../plan.js';
 import { TransactionBroken, type Failure } from '../step/index.js';
 import type { Applying, Run } from './applying.js';
@@ -115,7 +124,7 @@ function named(error: MigrationError, { step }: Run): MigrationError {
   const prefix = said.startsWith(step.name) || said.includes(`migration ${step.name} `) ? '' : `${step.name}: `;
   if (prefix === '' && said === error.message) return error;
   const { code, remedy, exitCode: exit, findings, outcome, cause } = error;
-  return new MigrationError(code, `${prefix}${said.replace(`\n  ${remedy}`, '')}`, {
+  return new MigrationError(code, `${prefix}${withoutRemedy({ message: said, remedy })}`, {
     cause: cause ?? error,
     findings,
     outcome,

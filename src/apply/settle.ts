@@ -1,4 +1,4 @@
-import { MigrationError } from '../errors.js';
+import { MigrationError, withoutRemedy } from '../errors.js';
 import { readStatements, type JournalEntry, type SentStatement, type StatementEntry, type Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import type { Step } from '../plan.js';
@@ -47,9 +47,9 @@ const recordRemedy = 'Record it as done (docs/operations.md, "An unfinished migr
 
 /** The same error, of a migration that left something behind: what that is, and what has to be decided about it. */
 export function withWhatIsDone(error: MigrationError, ran: 'all' | 'part', entries: readonly SentStatement[]): MigrationError {
-  const { code, message, remedy, exitCode, cause } = error;
+  const { code, remedy, exitCode, cause } = error;
   const toItsEnd = ran === 'all' ? '\n  it ran to its end: only its rows in the history and in the journal are missing' : '';
-  const text = `${message.replace(`\n  ${remedy}`, '')}${toItsEnd}\n  already done outside a transaction: ${whatIsDone(entries)}`;
+  const text = `${withoutRemedy(error)}${toItsEnd}\n  already done outside a transaction: ${whatIsDone(entries)}`;
   if (canResume(entries)) return new MigrationError(code, text, { cause: cause ?? error, remedy, exit: exitCode });
   const exit = exitCode === 75 ? 78 : exitCode; // the next boot is refused until a person has decided
   return new MigrationError(code, text, {

@@ -1,4 +1,4 @@
-import { findingsError, isMigrationError, MigrationError } from '../errors.js';
+import { findingsError, isMigrationError, MigrationError, withoutRemedy } from '../errors.js';
 import type { Finding } from '../finding.js';
 import { differences, readBuilt } from '../likeness.js';
 import { replay, replayBack } from '../replay.js';
@@ -73,7 +73,6 @@ async function orIncomplete<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (cause) {
     if (!isMigrationError(cause, 'EM_REPLAY_FAILED')) throw cause;
-    const said = cause.message.replace(`\n  ${cause.remedy}`, '');
-    throw new MigrationError('EM_DIFF_INCOMPLETE', `what would be generated does not run: ${said}`, { cause });
+    throw new MigrationError('EM_DIFF_INCOMPLETE', `what would be generated does not run: ${withoutRemedy(cause)}`, { cause });
   }
 }

@@ -1,4 +1,4 @@
-import type { MigrationError } from '../../errors.js';
+import { withoutRemedy, type MigrationError } from '../../errors.js';
 import type { Finding } from '../../finding.js';
 import type { HistoryEntry } from '../history.js';
 import type { PlannedUpgrade } from '../plan.js';
@@ -66,11 +66,11 @@ export function sectionOf(section: ReportSection, id: string): Html {
   </section>`;
 }
 
-function failureNote({ code, message, remedy }: NonNullable<ReportSection['error']>): Html {
+function failureNote(error: NonNullable<ReportSection['error']>): Html {
   return html`<div class="note bad">
-    <p class="line"><code>${code}</code></p>
-    <p class="text">${message.replace(`\n  ${remedy}`, '')}</p>
-    <p class="text remedy">${remedy}</p>
+    <p class="line"><code>${error.code}</code></p>
+    <p class="text">${withoutRemedy(error)}</p>
+    <p class="text remedy">${error.remedy}</p>
   </div>`;
 }
 
