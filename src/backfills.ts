@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { Backfill, BackfillProgress, Control, RowAside } from './backfill/index.js';
 import type { Options } from './config/index.js';
 import { MigrationError } from './errors.js';
-import { resolved } from './read-state.js';
+import { resolved } from './history/index.js';
 import { openDatabase, runOnHistory } from './run-call.js';
 
 /** Which backfills are meant. */

@@ -3,7 +3,7 @@ import type { Call } from './call.js';
 import { dumpSchema, ToolError, type SchemaDump } from './client-tools/index.js';
 import type { Connect } from './config/index.js';
 import { messageOf, MigrationError } from './errors.js';
-import type { Facts, Tables } from './history/index.js';
+import { schemaOf, type Facts, type Tables } from './history/index.js';
 import type { Session } from './session/index.js';
 import { identifier, qualified } from './sql.js';
 
@@ -37,7 +37,7 @@ export async function dumpBaseline({
   rows,
   title,
 }: BaselineDump): Promise<BaselineScripts | undefined> {
-  const schema = tables.schema ?? facts.schema ?? undefined;
+  const schema = schemaOf(tables, facts);
   const bookkeeping = Object.values(tables.names).map((name) => qualified(schema, name));
   const excluded = await readBookkeeping(session, bookkeeping);
   const dump = await runDump({

@@ -11,8 +11,8 @@ import {
 import type { Options } from './config/index.js';
 import { findingsError, MigrationError, sqlStateOf } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
+import { resolved } from './history/index.js';
 import { withBackfills, type Outcome, type UnfinishedBackfill } from './outcome.js';
-import { resolved } from './read-state.js';
 import type { Opened } from './run-call.js';
 import { migrationId } from './source/index.js';
 

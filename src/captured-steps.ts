@@ -2,7 +2,7 @@ import { loadMigrations } from './apply/index.js';
 import type { Call } from './call.js';
 import { captureHeard, captureMigration, type Capture } from './capture/index.js';
 import { MigrationError } from './errors.js';
-import { compatibilityOf } from './history/index.js';
+import { compatibilityOf, schemaOf } from './history/index.js';
 import { lintSteps } from './lint/index.js';
 import { lintStepOf } from './lint-plan.js';
 import { planDowngrade, planUpgrade, type Step } from './plan.js';
@@ -69,7 +69,7 @@ async function hear(call: Call, { standing, migrations }: Range): Promise<Readon
   };
   await using opened = await openDatabase(call);
   const { session, tables, history } = opened;
-  const schema = tables.schema ?? history.facts.schema ?? undefined;
+  const schema = schemaOf(tables, history.facts);
   const upTo = [...standing, ...migrations];
   await withScratch({ call, session }, async (scratch) => {
     await replay({ call, scratch, migrations: upTo, schema, onStatement }, async () => undefined);

@@ -1,6 +1,7 @@
 import type { Call } from './call.js';
 import { nodeEnvironment, type Config } from './config/index.js';
 import { findingsError, isMigrationError, MigrationError, withLine } from './errors.js';
+import { schemaOf } from './history/index.js';
 import { findingOf, readBuilt, type Built } from './likeness.js';
 import { buildModel, coveredBy, declare, type ModelFile } from './model/index.js';
 import { learnWhole, type Expected } from './proof.js';
@@ -102,7 +103,7 @@ async function record(locked: Locked, expected: Expected): Promise<readonly stri
 }
 
 async function buildBeside({ call, session, tables, history }: Opened, files: readonly ModelFile[]): Promise<Built> {
-  const schema = tables.schema ?? history.facts.schema ?? undefined;
+  const schema = schemaOf(tables, history.facts);
   return await withScratch({ call, session }, async (scratch) => await buildModel({ call, scratch, files, schema }));
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Call } from './call.js';
 import { MigrationError } from './errors.js';
-import { readHistory, renderTryLock, type History, type LockKey, type Tables } from './history/index.js';
+import { readHistory, renderTryLock, schemaOf, type History, type LockKey, type Tables } from './history/index.js';
 import type { Session } from './session/index.js';
 import { excerptOf, literal } from './sql.js';
 
@@ -12,8 +12,8 @@ const pollMs = { least: 100, most: 500 };
 const reportEveryMs = 5_000;
 
 /** The one lock of a history table: two services with tables of their own do not queue behind each other. */
-export function lockKey(facts: History['facts'], { names }: Tables, schema: string | undefined): LockKey {
-  const table = `${schema ?? facts.schema ?? ''}.${names.history}`;
+export function lockKey(facts: History['facts'], tables: Tables): LockKey {
+  const table = `${schemaOf(tables, facts) ?? ''}.${tables.names.history}`;
   return { namespace: lockNamespace, key: createHash('sha256').update(table).digest().readInt32BE(0) };
 }
 

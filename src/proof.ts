@@ -1,9 +1,9 @@
 import type { Call } from './call.js';
 import { isMigrationError, MigrationError, withoutRemedy } from './errors.js';
 import type { Finding } from './finding.js';
+import { inSchema, schemaOf } from './history/index.js';
 import { countChanged, differences, findingOf, missesOf, readBuilt, type Built, type Effect } from './likeness.js';
 import { replay } from './replay.js';
-import { inSchema } from './read-state.js';
 import type { Opened } from './run-call.js';
 import type { Change } from './schema/index.js';
 import { withScratch } from './scratch.js';
@@ -71,8 +71,8 @@ function wantedOf({ migrations }: Opened, { after }: Stamping): readonly Migrati
 type Build = (migrations: readonly Migration[]) => Promise<Built>;
 
 async function withBuilder<T>({ call, session, tables, history }: Opened, work: (build: Build) => Promise<T>): Promise<T> {
-  const schema = tables.schema ?? history.facts.schema ?? undefined;
-  const ours = schema === undefined ? tables : inSchema(tables, schema); // another schema may hold the history of another service
+  const schema = schemaOf(tables, history.facts);
+  const ours = inSchema(tables, schema); // another schema may hold the history of another service
   return await withScratch({ call, session }, async (scratch) => {
     const look = async (built: Session) => await readBuilt(built, ours, lockTimeoutOf(call));
     return await work(async (migrations) => await replay({ call, scratch, migrations, schema }, look));

@@ -1,5 +1,5 @@
 import type { Call } from './call.js';
-import { readJournal, tablesIn, type History, type JournalEntry, type Tables } from './history/index.js';
+import { readJournal, type History, type JournalEntry, type Tables } from './history/index.js';
 import type { Session } from './session/index.js';
 import { migrationId, type Migration } from './source/index.js';
 import { compare, type State } from './state.js';
@@ -53,15 +53,4 @@ async function readUnmanaged({ session, tables, history: { facts } }: StateReque
     [tables.schema ?? facts.schema, Object.values(tables.names)],
   );
   return rows.map(({ name }) => name);
-}
-
-/** The tables with their schema written out, once the server has said which one it is. */
-export function inSchema(tables: Tables, schema: string): Tables {
-  return tablesIn(schema, tables.names);
-}
-
-/** The same once a history was read: where no schema of the search_path exists, names go on following that. */
-export function resolved({ tables, history: { facts } }: Pick<StateRequest, 'tables' | 'history'>): Tables {
-  const schema = tables.schema ?? facts.schema;
-  return schema === null ? tables : inSchema(tables, schema);
 }

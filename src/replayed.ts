@@ -1,5 +1,5 @@
+import { inSchema, schemaOf } from './history/index.js';
 import { readBuilt, type Built } from './likeness.js';
-import { inSchema } from './read-state.js';
 import { replay } from './replay.js';
 import type { Opened } from './run-call.js';
 import { withScratch } from './scratch.js';
@@ -20,8 +20,8 @@ export interface Replayed {
  */
 export async function buildReplayed(opened: Opened, upTo: 'applied' | 'head'): Promise<Replayed> {
   const { call, session, history, migrations, tables } = opened;
-  const schema = tables.schema ?? history.facts.schema ?? undefined;
-  const ours = schema === undefined ? tables : inSchema(tables, schema);
+  const schema = schemaOf(tables, history.facts);
+  const ours = inSchema(tables, schema);
   const look = async (built: Session) => await readBuilt(built, ours, call.config.timeouts.lockMs);
   return await withScratch({ call, session }, async (scratch) => {
     const run = async (wanted: typeof migrations) => await replay({ call, scratch, migrations: wanted, schema }, look);

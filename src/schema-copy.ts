@@ -1,6 +1,7 @@
 import { dumpBaseline } from './baseline-dump.js';
 import { callUnder } from './call.js';
 import { isMigrationError, MigrationError, withoutRemedy } from './errors.js';
+import { schemaOf } from './history/index.js';
 import { replay } from './replay.js';
 import type { Opened } from './run-call.js';
 import { withScratch, type Scratch } from './scratch.js';
@@ -58,7 +59,7 @@ type Place = Pick<SchemaCopy, 'connection' | 'migrations'>;
 async function replayStanding(opened: Opened, { connection, migrations }: Place): Promise<void> {
   if (migrations.length === 0) return;
   const call = callUnder(opened.call, { transaction: 'each' });
-  await replay({ call, scratch: { connection }, migrations, schema: schemaOf(opened) }, async () => undefined);
+  await replay({ call, scratch: { connection }, migrations, schema: schemaOf(opened.tables, opened.history.facts) }, async () => undefined);
 }
 
 async function failureOf(replaying: Promise<void>): Promise<string | undefined> {
@@ -69,11 +70,6 @@ async function failureOf(replaying: Promise<void>): Promise<string | undefined> 
     if (!isMigrationError(error, 'EM_REPLAY_FAILED')) throw error;
     return withoutRemedy(error);
   }
-}
-
-/** The schema of the history, as far as it is known. */
-export function schemaOf({ tables, history }: Pick<Opened, 'tables' | 'history'>): string | undefined {
-  return tables.schema ?? history.facts.schema ?? undefined;
 }
 
 async function dump({ call, session, tables, history: { facts } }: Opened, why: string): Promise<string> {

@@ -3,9 +3,9 @@ import { basename } from 'node:path';
 import { nodeEnvironment, type Config } from './config/index.js';
 import { isMigrationError, messageOf, MigrationError, withoutRemedy } from './errors.js';
 import type { Finding } from './finding.js';
+import { inSchema, schemaOf } from './history/index.js';
 import { readBuilt, withoutOwners } from './likeness.js';
 import { replay } from './replay.js';
-import { inSchema } from './read-state.js';
 import type { Opened } from './run-call.js';
 import { compareSnapshots, renderSnapshot } from './schema/index.js';
 import { withScratch } from './scratch.js';
@@ -66,8 +66,8 @@ function isProduction({ environment }: Config): boolean {
 
 async function buildSnapshot(opened: Opened): Promise<string> {
   const { call, session, history, migrations, tables } = opened;
-  const schema = tables.schema ?? history.facts.schema ?? undefined;
-  const ours = schema === undefined ? tables : inSchema(tables, schema);
+  const schema = schemaOf(tables, history.facts);
+  const ours = inSchema(tables, schema);
   const look = async (built: Session) => withoutOwners(await readBuilt(built, ours, call.config.timeouts.lockMs));
   return await withScratch({ call, session }, async (scratch) => {
     const run = async (wanted: readonly Migration[]) => await replay({ call, scratch, migrations: wanted, schema }, look);

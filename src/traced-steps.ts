@@ -1,9 +1,8 @@
 import type { Call } from './call.js';
 import { isMigrationError, withoutRemedy, type MigrationError } from './errors.js';
-import { ownTables, tablesOf } from './history/index.js';
-import { inSchema } from './read-state.js';
+import { inSchema, ownTables, schemaOf, tablesOf } from './history/index.js';
 import { replay } from './replay.js';
-import { schemaOf, withSchemaCopy, type SchemaCopy, type SchemaCopyRequest } from './schema-copy.js';
+import { withSchemaCopy, type SchemaCopy, type SchemaCopyRequest } from './schema-copy.js';
 import type { Migration } from './source/index.js';
 import { redact } from './sql.js';
 import { MigrationTracer, type TracedMigration } from './trace/index.js';
@@ -38,7 +37,12 @@ export async function traceSteps(request: TracedStepsRequest): Promise<Trace & P
   return await withSchemaCopy(request, async ({ connection, madeBy, migrations }) => {
     const ids = new Set([...migrations, ...pending].map(({ id }) => id));
     const all = opened.migrations.filter(({ id }) => ids.has(id));
-    const trace = await traceReplay({ call: opened.call, scratch: { connection }, migrations: all, schema: schemaOf(opened) });
+    const trace = await traceReplay({
+      call: opened.call,
+      scratch: { connection },
+      migrations: all,
+      schema: schemaOf(opened.tables, opened.history.facts),
+    });
     return Object.freeze({ ...trace, madeBy });
   });
 }
@@ -54,7 +58,7 @@ export interface TracedReplay {
 /** Replays migrations in a database of our own, and traces them. A migration that fails ends the trace, and is told with it. */
 export async function traceReplay(request: TracedReplay): Promise<Trace> {
   const tables = tablesOf(request.call.config.migrations);
-  const follower = new MigrationTracer(ownTables(request.schema === undefined ? tables : inSchema(tables, request.schema)));
+  const follower = new MigrationTracer(ownTables(inSchema(tables, request.schema)));
   const failure = await failureOf(replay({ ...request, follower }, async () => undefined));
   return Object.freeze({ migrations: follower.migrations, failure });
 }

@@ -2,11 +2,20 @@ import type { Call } from './call.js';
 import { claimHistory, LockGivenUp, renderUnclaim, type Claim } from './claim.js';
 import { findingsError, messageOf, MigrationError, withLine, withOutcome } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
-import { asHindered, readHistory, type History, type JournalEntry, type LockKey, type Owner, type Tables } from './history/index.js';
+import {
+  asHindered,
+  readHistory,
+  resolved,
+  type History,
+  type JournalEntry,
+  type LockKey,
+  type Owner,
+  type Tables,
+} from './history/index.js';
 import { acquireLock, lockKey, renderRelease } from './lock.js';
 import { failedOutcomeOf, outcomeOf, type AppliedMigration, type FailedOutcome, type Outcome } from './outcome.js';
 import { aroundPooler, isPooled } from './pooler.js';
-import { inSchema, readState } from './read-state.js';
+import { readState } from './read-state.js';
 import { asMigrationError, type Opened } from './run-call.js';
 import type { Session } from './session/index.js';
 import { identifier } from './sql.js';
@@ -75,11 +84,10 @@ interface Place extends Opened {
 function placeOf(opened: Opened): Place {
   const { facts } = opened.history;
   if (facts.inRecovery) throw isStandby(facts.database);
-  const schema = opened.tables.schema ?? facts.schema;
-  if (schema === null) throw noSchema();
+  const tables = resolved(opened);
+  if (tables.schema === undefined) throw noSchema();
   refuseOtherPath(opened.call.config.searchPath?.[0], facts);
-  const tables = inSchema(opened.tables, schema);
-  return { ...opened, tables, key: lockKey(facts, tables, schema), scope: isPooled(opened) ? 'xact' : 'session' };
+  return { ...opened, tables, key: lockKey(facts, tables), scope: isPooled(opened) ? 'xact' : 'session' };
 }
 
 // Said before the lock: on a standby an advisory lock is local and excludes nobody.

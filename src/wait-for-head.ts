@@ -51,7 +51,7 @@ const isInSync = ({ inSync }: State): boolean => inSync;
 
 // What the holder does is hidden from a role that may only read: then it counts as at work, and `timeouts.callMs` ends the wait.
 async function isAtWork({ session, tables }: WaitRequest, { facts }: History): Promise<boolean> {
-  const holder = await readHolder(session, lockKey(facts, tables, tables.schema ?? facts.schema ?? undefined));
+  const holder = await readHolder(session, lockKey(facts, tables));
   return holder !== undefined && (isBusy(holder) || holder.state === null || holder.state === 'active');
 }
 

@@ -2,6 +2,7 @@ import { withConnection } from './config-file/index.js';
 import { resolveConfig, type Options } from './config/index.js';
 import { startEmbedded, type Embedded } from './embedded.js';
 import { isMigrationError, messageOf, MigrationError } from './errors.js';
+import { schemaOf } from './history/index.js';
 import { listExisting } from './revision/index.js';
 import { openDatabase, runCall, type Opened } from './run-call.js';
 
@@ -50,7 +51,7 @@ async function runAt<T>(options: Options, server: Workplace['server'], work: (pl
   return await runCall({ ...options, mode: 'verify' }, async (call) => {
     await using opened = await openDatabase(call, async () => await listExisting(call.config.migrations));
     const { tables, history } = opened;
-    return await work({ ...opened, schema: tables.schema ?? history.facts.schema ?? undefined, server });
+    return await work({ ...opened, schema: schemaOf(tables, history.facts), server });
   });
 }
 

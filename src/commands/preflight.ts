@@ -61,7 +61,7 @@ export async function preflight(options: Options): Promise<Preflight> {
 
 // To look at the history is no right to look at knex's lock table: who holds ours can be seen by all.
 async function readLocksAsFar({ session, tables, history }: Opened): Promise<Pick<Locks, 'holder' | 'setBy'>> {
-  const key = lockKey(history.facts, tables, tables.schema);
+  const key = lockKey(history.facts, tables);
   try {
     return await readLocks({ session, tables, key });
   } catch (error) {

@@ -86,7 +86,7 @@ export async function status(options: Options): Promise<Status> {
 // A run frees the lock with the message that says how it ended: one that is still `active` after nobody held the lock has died. A session
 // that ends is all that a run leaves then, so what it left unfinished is to be told.
 async function readRun({ session, tables, history }: Opened): Promise<{ history: History; lock: Holder | undefined }> {
-  const lock = await readHolder(session, lockKey(history.facts, tables, tables.schema));
+  const lock = await readHolder(session, lockKey(history.facts, tables));
   if (lock || history.owner?.state !== 'active') return { history, lock };
   const again = await readHistory(session, tables);
   const { owner } = again;

@@ -1,7 +1,9 @@
 export { compatibilityOf } from './compatibility.js';
 export {
+  inSchema,
   ownTables,
-  tablesIn,
+  resolved,
+  schemaOf,
   tablesOf,
   renderBackfillsDelete,
   renderCreateTables,

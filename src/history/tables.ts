@@ -1,5 +1,6 @@
 import type { MigrationsConfig } from '../config/index.js';
 import { literal, qualified } from '../sql.js';
+import type { Facts, History } from './read.js';
 
 /** The tables of one history; the last two are there once a backfill was enqueued. Where no schema is configured and none is resolved yet, the names follow the search_path. */
 export interface Tables {
@@ -34,10 +35,25 @@ export function tablesOf({ tableName, schemaName }: Pick<MigrationsConfig, 'tabl
   return tablesIn(schemaName, names);
 }
 
-/** The same tables in a schema. */
-export function tablesIn(schema: string | undefined, names: Tables['names']): Tables {
+// The same tables in a schema.
+function tablesIn(schema: string | undefined, names: Tables['names']): Tables {
   const quoted = Object.entries(names).map(([key, name]) => [key, qualified(schema, name)]);
   return { schema, names, ...(Object.fromEntries(quoted) as Record<keyof Tables['names'], string>) };
+}
+
+/** The schema of the history, as far as it is known: that of the option, else where new tables go; undefined where no schema of the search_path exists. */
+export function schemaOf(tables: Tables, facts: Pick<Facts, 'schema'>): string | undefined {
+  return tables.schema ?? facts.schema ?? undefined;
+}
+
+/** The tables with their schema written out, once the server has said which one it is; where there is none, names go on following the search_path. */
+export function inSchema(tables: Tables, schema: string | undefined): Tables {
+  return schema === undefined ? tables : tablesIn(schema, tables.names);
+}
+
+/** The same once a history was read. */
+export function resolved({ tables, history }: { readonly tables: Tables; readonly history: Pick<History, 'facts'> }): Tables {
+  return inSchema(tables, schemaOf(tables, history.facts));
 }
 
 /** All of them, quoted: what of a database is ours, and no migration's. */

@@ -1,7 +1,6 @@
 import { quietCall, type Call } from '../call.js';
-import { readHistory, tablesOf, type Tables } from '../history/index.js';
+import { inSchema, readHistory, tablesOf, type Tables } from '../history/index.js';
 import { readBuilt, type Built } from '../likeness.js';
-import { inSchema } from '../read-state.js';
 import type { Scratch } from '../scratch.js';
 import { openSession, type Session } from '../session/index.js';
 import { identifier } from '../sql.js';
@@ -35,5 +34,5 @@ export async function inScratch<T>(
   const tables = tablesOf(call.config.migrations);
   const { facts } = await readHistory(session, tables);
   await session.hold('direct', facts);
-  return await work(session, schema === undefined ? tables : inSchema(tables, schema));
+  return await work(session, inSchema(tables, schema));
 }

@@ -29,7 +29,7 @@ export interface LockRepair {
  */
 export async function repairLock(opened: Opened, request: LockRequest): Promise<LockRepair> {
   const { history, tables } = opened;
-  const place = { ...opened, key: lockKey(history.facts, tables, tables.schema) };
+  const place = { ...opened, key: lockKey(history.facts, tables) };
   const before = await readLocks(place);
   const change = changeOf(before, request);
   if (change === undefined) return told(before, before);

@@ -1,7 +1,7 @@
 import { MigrationError, withOutcome } from '../errors.js';
 import { errorsOf, type Finding } from '../finding.js';
+import { resolved } from '../history/index.js';
 import { withFindings, withReplicaStates, type Outcome, type ReplicaOutcome, type ReplicaState } from '../outcome.js';
-import { inSchema } from '../read-state.js';
 import { asMigrationError, type Opened } from '../run-call.js';
 import { readMark, Replica } from './look.js';
 import { lasting, misidentify, misplaced, remedyOf, type Judged } from './state.js';
@@ -24,7 +24,7 @@ export async function checkReplicas(opened: Opened): Promise<void> {
 
 /** Asks all replicas at once who they are, and gives what is wrong. Writes nothing. */
 export async function identifyReplicas(opened: Opened): Promise<readonly Told[]> {
-  const history = historyOf(opened);
+  const { history } = resolved(opened); // the search_path of the role may be another one there
   const mark = await readMark(opened.session, history);
   await using replicas = new Replicas(opened, 'pending');
   const seen = await Promise.all(
@@ -66,7 +66,7 @@ async function follow(opened: Opened, found: Goal['found']): Promise<readonly Re
   const { call, session } = opened;
   await using replicas = new Replicas(opened, found);
   if (replicas.list.length === 0) return [];
-  const history = historyOf(opened);
+  const { history } = resolved(opened);
   return await new Waiting({ call, mark: await readMark(session, history), history, found }).until(replicas.list);
 }
 
@@ -94,10 +94,4 @@ class Replicas implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.list.map(async (replica) => await replica[Symbol.asyncDispose]()));
   }
-}
-
-// With its schema: the search_path of the role may be another one there.
-function historyOf({ tables, history: { facts } }: Opened): string {
-  const schema = tables.schema ?? facts.schema;
-  return schema === null ? tables.history : inSchema(tables, schema).history;
 }

@@ -271,7 +271,6 @@ test('kill -9 with one at head, one in the middle of a migration, one that waits
   const { namespace, key } = lockKey(
     { schema: 'public' } as History['facts'],
     tablesOf({ tableName: 'knex_migrations', schemaName: undefined }),
-    undefined,
   );
   await holder.query(`select pg_advisory_lock(${namespace}, ${key})`);
   const script = startAll({ databases, migrations, concurrency: 2 }, { STALL: second });

@@ -207,7 +207,7 @@ const ownOid = '(select oid from pg_database where datname = current_database())
 async function keyOf(database: TestDatabase) {
   const names = { history: historyTables[0]!, lock: historyTables[1]!, journal: historyTables[2]! };
   const [{ schema }] = (await database.query('select current_schema() as schema')) as [{ schema: string }];
-  return lockKey({ schema } as Parameters<typeof lockKey>[0], { names } as Parameters<typeof lockKey>[1], schema);
+  return lockKey({ schema } as Parameters<typeof lockKey>[0], { schema, names } as Parameters<typeof lockKey>[1]);
 }
 
 /** A boot with the default logger. */

@@ -28,5 +28,5 @@ test('a release of the library passes over fields, columns and kinds of rows in 
 
 test('the lock of a history is the same number in every release', () => {
   const tables = tablesOf({ tableName: 'knex_migrations', schemaName: undefined });
-  expect(lockKey({ schema: 'public' } as never, tables, undefined)).toEqual({ namespace: 1701669223, key: 219780547 });
+  expect(lockKey({ schema: 'public' } as never, tables)).toEqual({ namespace: 1701669223, key: 219780547 });
 });

@@ -4,8 +4,7 @@ import { startCall } from '../../src/call.js';
 import { runChecks, type CheckInput } from '../../src/checks/index.js';
 import { resolveConfig, ruleTable, type Options, type Rule, type RulesInput } from '../../src/config/index.js';
 import type { Finding } from '../../src/finding.js';
-import { readHistory, tablesOf } from '../../src/history/index.js';
-import { inSchema } from '../../src/read-state.js';
+import { inSchema, readHistory, tablesOf } from '../../src/history/index.js';
 import { openSession } from '../../src/session/index.js';
 import { listMigrations, type LoadedMigration } from '../../src/source/index.js';
 import { directoryOf } from '../source/fixture.js';
@@ -17,7 +16,7 @@ export async function withInput<T>(url: string, options: Options, work: (input: 
   const { facts, applied, journal } = await readHistory(session, tablesOf(call.config.migrations));
   const bare = tablesOf(call.config.migrations);
   const schema = bare.schema ?? facts.schema;
-  const tables = schema === null ? bare : inSchema(bare, schema);
+  const tables = inSchema(bare, schema ?? undefined);
   return await work({ call, session, facts, tables, applied, journal, pending: [], direction: 'up', pooled: false });
 }
 

@@ -72,11 +72,7 @@ async function failureOf(work: Promise<unknown>): Promise<MigrationError> {
 /** Takes the migration lock of the database's history, as another process would. */
 async function holdLock(database: TestDatabase): Promise<{ release(): Promise<void> }> {
   const holder = await database.connect();
-  const { namespace, key } = lockKey(
-    { schema: 'public' } as Facts,
-    tablesOf({ tableName: 'knex_migrations', schemaName: undefined }),
-    'public',
-  );
+  const { namespace, key } = lockKey({ schema: 'public' } as Facts, tablesOf({ tableName: 'knex_migrations', schemaName: undefined }));
   await holder.query('select pg_advisory_lock($1, $2)', [namespace, key]);
   return { release: async () => void (await holder.query('select pg_advisory_unlock_all()')) };
 }

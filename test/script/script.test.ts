@@ -138,11 +138,7 @@ describeWith(psqlTool, 'a script that psql runs', () => {
     const holder = await database.connect();
     const { lockKey } = await import('../../src/lock.js');
     const { tablesOf } = await import('../../src/history/index.js');
-    const { namespace, key } = lockKey(
-      { schema: 'public' } as never,
-      tablesOf({ tableName: 'knex_migrations', schemaName: undefined }),
-      undefined,
-    );
+    const { namespace, key } = lockKey({ schema: 'public' } as never, tablesOf({ tableName: 'knex_migrations', schemaName: undefined }));
     await holder.query('select pg_advisory_lock($1, $2)', [namespace, key]);
     const { sql } = await script(options);
     expect(await runPsql(database.url, sql)).toMatchObject({ code: 3, stderr: expect.stringContaining('somebody is migrating') as string });
