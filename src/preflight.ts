@@ -11,7 +11,7 @@ import { isPooled } from './pooler.js';
 import { readState } from './read-state.js';
 import type { Opened } from './run-call.js';
 import { migrationId, type LoadedMigration, type Migration } from './source/index.js';
-import { baselineOf } from './state.js';
+import { baselineOf, withoutStamped, withoutUnmanaged } from './state.js';
 import type { FullState } from './under-lock.js';
 
 /** What a boot would find before its first change. */
@@ -33,8 +33,8 @@ export async function foresee(opened: Opened, lock: 'held' | 'free'): Promise<Fo
   const findings: Finding[] = [];
   const state = await readState({ ...place, resumable: async (journal) => await goingOn(place, lock, journal) });
   const stamped = (await orFindings(findings, () => baselineOf(place.call.config, state, place.migrations))) ?? [];
-  findings.push(...state.findings.filter(({ code }) => stamped.length === 0 || code !== 'history-unmanaged'));
-  const pending = state.pending.filter((migration) => !stamped.includes(migration));
+  findings.push(...withoutUnmanaged(state.findings, stamped));
+  const pending = withoutStamped(state.pending, stamped);
   const loaded = await loadEach(place, pending, findings);
   const plan = await orFindings(findings, () =>
     planUpgrade({ pending: loaded, applied: state.applied, migrations: place.migrations, ...planOptions(place) }),

@@ -131,6 +131,16 @@ export function baselineOf({ baseline }: Pick<Config, 'baseline'>, state: State,
   return recordedAmong(migrations, migrations.indexOf(findRevision(baseline, migrations, 'baseline')) + 1);
 }
 
+/** What is left to run beside those that are stamped. */
+export function withoutStamped(pending: readonly Migration[], stamped: readonly Migration[]): readonly Migration[] {
+  return pending.filter((migration) => !stamped.includes(migration));
+}
+
+/** What is left to tell: once migrations are stamped, the schema is unmanaged no more. */
+export function withoutUnmanaged(findings: readonly Finding[], stamped: readonly Migration[]): readonly Finding[] {
+  return findings.filter(({ code }) => stamped.length === 0 || code !== 'history-unmanaged');
+}
+
 /**
  * The one migration that a name, with or without its extension, or a unique part of a name means. Pure; throws EM_PLAN_REFUSED when no or
  * more than one is meant; `asked` says what for.

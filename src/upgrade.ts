@@ -12,7 +12,7 @@ import { settleLastRun } from './last-run.js';
 import { nothingToDo, type Outcome } from './outcome.js';
 import { planUpgrade, selectPending, type Plan, type Step, type Target } from './plan.js';
 import type { Migration } from './source/index.js';
-import { baselineOf } from './state.js';
+import { baselineOf, withoutStamped, withoutUnmanaged } from './state.js';
 import type { Claimed, FullState, Locked } from './under-lock.js';
 import { verifyRun } from './verify.js';
 import { startWatch } from './watch.js';
@@ -39,7 +39,7 @@ class Upgrade {
     });
     const stamped = baselineOf(locked.call.config, state, locked.migrations);
     locked.refuse('EM_OUT_OF_SYNC', 'the database does not match this code', withoutUnmanaged(state.findings, stamped));
-    const pending = selectPending(this.target, state, locked.migrations).filter((migration) => !stamped.includes(migration));
+    const pending = withoutStamped(selectPending(this.target, state, locked.migrations), stamped);
     if (pending.length === 0 && stamped.length === 0) {
       await settleLastRun(locked, state, history);
       return nothingToDo(locked.call, state);
@@ -152,8 +152,4 @@ function outdated(backup: string): MigrationError {
   return new MigrationError('EM_BACKUP_FAILED', `knex has migrated this database since the backup was taken (${backup})`, {
     remedy: 'Start the service again: it takes another backup first. Nothing was changed by this call.',
   });
-}
-
-function withoutUnmanaged(findings: readonly Finding[], stamped: readonly Migration[]): Finding[] {
-  return findings.filter(({ code }) => stamped.length === 0 || code !== 'history-unmanaged');
 }

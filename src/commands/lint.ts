@@ -9,7 +9,7 @@ import { lintMigrations, type JudgedMigration, type LintMigrationsRequest } from
 import { readState } from '../read-state.js';
 import { openDatabase, runCall, type Opened } from '../run-call.js';
 import { listMigrations, migrationId, type Migration } from '../source/index.js';
-import { baselineOf } from '../state.js';
+import { baselineOf, withoutStamped } from '../state.js';
 import type { TracedStatement } from '../trace/index.js';
 import type { Trace } from '../traced-steps.js';
 import type { PlannedTrace } from './plan.js';
@@ -134,7 +134,7 @@ async function lintOnline(judging: Judging, trace: LintOptions['trace']): Promis
   await using opened = await openDatabase(call, async () => await Promise.resolve(migrations));
   const state = await readState(opened);
   const stamped = baselineOf(call.config, state, migrations);
-  const pending = state.pending.filter((migration) => !stamped.includes(migration));
+  const pending = withoutStamped(state.pending, stamped);
   const { wanted, spared } = withoutSpared(selected?.listed ?? pending, judging);
   const ahead = wanted.filter((migration) => pending.includes(migration));
   const upToLast = pending.slice(0, pending.indexOf(ahead.at(-1) as Migration) + 1);

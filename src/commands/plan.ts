@@ -7,11 +7,12 @@ import { resolved } from '../history/index.js';
 import { capturePlan, emptyAmong, isCompatible, lintCaptured, type CapturedStep } from '../lint-plan.js';
 import { foreseenLocks, type ForeseenLock, type LintedStep } from '../lint/index.js';
 import { planUpgrade, selectPending, type Plan, type Target } from '../plan.js';
+import { isPooled } from '../pooler.js';
 import { readState } from '../read-state.js';
 import { openDatabase, runOnHistory, type Opened } from '../run-call.js';
 import { migrationId, type Migration } from '../source/index.js';
 import { redact } from '../sql.js';
-import { baselineOf, type State } from '../state.js';
+import { baselineOf, withoutStamped, withoutUnmanaged, type State } from '../state.js';
 import type { TracedStatement } from '../trace/index.js';
 import type { Trace, TraceFailure } from '../traced-steps.js';
 
@@ -96,7 +97,7 @@ export async function plan(options: Options, { target = 'head', trace }: PlanOpt
     await using opened = await openDatabase(call);
     const state = await readState(opened);
     const stamped = baselineOf(call.config, state, opened.migrations);
-    const pending = selectPending(target, state, opened.migrations).filter((migration) => !stamped.includes(migration));
+    const pending = withoutStamped(selectPending(target, state, opened.migrations), stamped);
     const nothing = { described: [], findings: [], transaction: call.config.transaction };
     const { described, findings, transaction } = pending.length > 0 ? await describeSteps(opened, state, pending) : nothing;
     const traced = trace && pending.length > 0 ? await (await loadTrace()).traceSteps({ opened, state, stamped, pending }) : undefined;
@@ -106,7 +107,7 @@ export async function plan(options: Options, { target = 'head', trace }: PlanOpt
       database: opened.history.facts.database,
       from: state.revision,
       to,
-      findings: Object.freeze([...state.findings.filter(({ code }) => isWorthTelling(code, stamped)), ...findings]),
+      findings: Object.freeze([...worthTelling(state, stamped), ...findings]),
       stamped: Object.freeze(stamped.map(({ name }) => name)),
       transaction,
       steps: Object.freeze(steps),
@@ -125,9 +126,9 @@ function tracedOf({ name }: Described, { migrations, failure }: Trace): readonly
   return found?.statements ?? (failure ? undefined : Object.freeze([]));
 }
 
-// What is pending is what the plan is about, and what is stamped is unmanaged no more.
-function isWorthTelling(code: string, stamped: readonly Migration[]): boolean {
-  return code !== 'history-pending' && (stamped.length === 0 || code !== 'history-unmanaged');
+// What is pending is what the plan is about.
+function worthTelling({ findings }: State, stamped: readonly Migration[]): Finding[] {
+  return withoutUnmanaged(findings, stamped).filter(({ code }) => code !== 'history-pending');
 }
 
 type Described = Omit<PlannedStep, 'trace'>;
@@ -139,7 +140,7 @@ async function describeSteps(
 ): Promise<Pick<PlannedUpgrade, 'findings' | 'transaction'> & { readonly described: readonly Described[] }> {
   const { call, session, history, migrations: all } = opened;
   const { transaction, migrations } = call.config;
-  const pooled = session.wire.processId !== history.facts.backendPid;
+  const pooled = isPooled(opened);
   const loaded = await loadMigrations(call, pending, 'up');
   const planned = planUpgrade({
     pending: loaded,
