@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Call } from './call.js';
 import { MigrationError, sqlStateOf } from './errors.js';
-import { asUnreadable, renderCreateTables, type Facts, type Owner, type Tables } from './history/index.js';
+import { asUnreadable, joinedNames, renderCreateTables, splitNames, type Facts, type Owner, type Tables } from './history/index.js';
 import { renderOwner } from './journal-rows.js';
 import { describeSessions, type Session } from './session/index.js';
 import { jsonLiteral, literal } from './sql.js';
@@ -186,12 +186,12 @@ async function commitClaim({ call, session, tables, facts, scope, before }: Clai
       rowCount > 1 ? `delete from ${lock} where index <> (select min(index) from ${lock});` : '',
       renderOwner(tables, owner),
       `update ${tables.journal} set detail = detail || pg_catalog.jsonb_build_object('flag', (select xmin::text from ${lock})) where kind = 'owner';`,
-      `select (select xmin::text from ${lock}) as flag,  pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') as names, coalesce(max(batch), 0) + 1 as batch from ${history};`,
+      `select (select xmin::text from ${lock}) as flag, ${joinedNames} as names, coalesce(max(batch), 0) + 1 as batch from ${history};`,
       scope === 'session' ? 'commit;' : '',
     ].join('\n'),
   );
   const row = results.find(({ command }) => command === 'SELECT')?.rows[0] as { flag: string; names: string | null; batch: number };
-  return { owner: { ...owner, flag: row.flag }, applied: row.names ? row.names.split('\n') : [], batch: row.batch };
+  return { owner: { ...owner, flag: row.flag }, applied: splitNames(row.names), batch: row.batch };
 }
 
 /** Raises SQLSTATE EMKNX when knex's lock row is not as this run wrote it: somebody has run `knex migrate:unlock`. One statement. */

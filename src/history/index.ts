@@ -11,7 +11,18 @@ export {
   renderHistoryInsert,
   type Tables,
 } from './tables.js';
-export { digestOf, digestOfNames, readHistory, renderTryLock, type Asked, type Facts, type History, type LockKey } from './read.js';
+export {
+  digestOf,
+  digestOfNames,
+  joinedNames,
+  readHistory,
+  renderTryLock,
+  splitNames,
+  type Asked,
+  type Facts,
+  type History,
+  type LockKey,
+} from './read.js';
 export {
   readApplied,
   readFailedAttempts,

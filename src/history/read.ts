@@ -69,7 +69,7 @@ export async function readHistory(session: Session, tables: Tables, { tryLock, c
     [
       session.renderOwn(),
       `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role'), pg_catalog.to_regclass(${literal(tables.backfills)}) is not null;`,
-      `select pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') from ${tables.history};`,
+      `select ${joinedNames} from ${tables.history};`,
       `select (select detail from ${tables.journal} where kind = 'owner');`,
       ...(catalogs === undefined ? [] : [renderSettings([['lock_timeout', catalogPatienceMs]], 'local'), renderCompared(tables)]),
     ].join('\n'),
@@ -115,7 +115,11 @@ function factsOf(row: readonly unknown[]): Facts {
   return { backendPid, inRecovery, serverVersion, database, schema, readOnly, user, role } as Facts;
 }
 
-function splitNames(names: string | null): string[] {
+/** In SQL: the names of a history in their order, as one text that {@link splitNames} takes apart. */
+export const joinedNames = `pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n')`;
+
+/** The names of a history, as {@link joinedNames} gives them. */
+export function splitNames(names: string | null): string[] {
   return names === null || names === '' ? [] : names.split('\n');
 }
 

@@ -1,4 +1,4 @@
-import { tablesOf, type Tables } from '../history/index.js';
+import { joinedNames, tablesOf, type Tables } from '../history/index.js';
 import { literal } from '../sql.js';
 
 /** What of a tenant's tables is there, and may be read. */
@@ -60,7 +60,7 @@ const owner = `(case detail ->> 'state' when 'clear' then pg_catalog.jsonb_build
 /** The histories of some tenants, in one statement. */
 export function renderNamesQuery(tenants: readonly Found[]): string {
   const arms = tenants.map(({ tables, journal, backfills }, at) => {
-    const names = `(select pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n') from ${tables.history})`;
+    const names = `(select ${joinedNames} from ${tables.history})`;
     const row =
       journal === 'known'
         ? `(select pg_catalog.jsonb_strip_nulls(${owner})::text from ${tables.journal} where kind = 'owner')`
