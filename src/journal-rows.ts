@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import type { Call } from './call.js';
 import type { Attempt, Owner, RepairNote, StatementEntry, Tables } from './history/index.js';
@@ -83,6 +84,11 @@ export function accountName(): string | undefined {
 export function renderStamp(writing: Writing, migration: string, detail: Attempt): string {
   const reason = detail.reason === undefined ? {} : { reason: redact(detail.reason) };
   return renderRow(writing, { kind: 'stamp', migration, detail: { ...detail, ...reason, ...whoOf(writing) } });
+}
+
+/** Of a statement that makes or drops an index: by this hash the next boot knows it again, and adopts what it has done. */
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text.trim()).digest('hex');
 }
 
 export function renderStatement(writing: Writing, migration: string, detail: StatementEntry): string {

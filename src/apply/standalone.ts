@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { readStatements, type SentStatement, type StatementEntry } from '../history/index.js';
+import { hashOf } from '../journal-rows.js';
 import type { Answer } from '../session/index.js';
 import type { Step } from '../plan.js';
 import { describeStatement, splitSql } from '../source/index.js';
@@ -129,7 +129,7 @@ class Standalone {
 
   private async entryOf(text: string): Promise<StatementEntry> {
     const summary = await describeStatement(text);
-    const hash = summary.index && { hash: createHash('sha256').update(text.trim()).digest('hex') };
+    const hash = summary.index && { hash: hashOf(text) };
     return { number: ++this.number, ...summary, ...hash };
   }
 

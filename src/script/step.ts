@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { CapturedStatement } from '../capture/index.js';
 import { renderBackfillsDelete, renderHistoryInsert, type Attempt, type AttemptStatus } from '../history/index.js';
-import { renderScriptedAttempt, renderStatement } from '../journal-rows.js';
+import { hashOf, renderScriptedAttempt, renderStatement } from '../journal-rows.js';
 import { describeStatement, migrationId, type StatementSummary } from '../source/index.js';
 import { jsonLiteral, literal, qualified } from '../sql.js';
 import { batch } from './guard.js';
@@ -84,12 +83,11 @@ function renderAnnouncement(request: ScriptRequest, name: string, { message: { s
   const { journal } = request.tables;
   const row = renderStatement(request, name, { number, ...summary });
   if (summary.index === undefined) return [row];
-  const hash = createHash('sha256').update(sent.trim()).digest('hex');
   const index = `pg_catalog.to_regclass(${literal(qualified(summary.index.schema, summary.index.name))})`;
   const own = summary.kind === 'create-index-concurrently' ? `${index} is null` : `${index} is not null`;
   return [
     row,
-    `update ${journal} set detail = detail || ${jsonLiteral({ hash })} where id = (select max(id) from ${journal} where kind = 'statement') and ${own};`,
+    `update ${journal} set detail = detail || ${jsonLiteral({ hash: hashOf(sent) })} where id = (select max(id) from ${journal} where kind = 'statement') and ${own};`,
   ];
 }
 
