@@ -32,8 +32,6 @@ export interface Holder {
   readonly of?: number | undefined;
 }
 
-export type LockResult = { readonly taken: true; readonly history: History } | { readonly taken: false; readonly history: History };
-
 export interface LockRequest {
   readonly call: Call;
   readonly session: Session;
@@ -48,12 +46,12 @@ export interface LockRequest {
 /**
  * Takes the advisory lock, or finds while waiting that somebody else has brought the database to head. Polls, and never waits inside a
  * statement: a session that does holds a snapshot, and CREATE INDEX CONCURRENTLY in the holder then deadlocks or hangs.
- * Waits `timeouts.lockMs` since the holder's last progress; throws EM_LOCK_TIMEOUT with the holder's name.
+ * `locked` in what it gives tells which. Waits `timeouts.lockMs` since the holder's last progress; throws EM_LOCK_TIMEOUT with the holder's name.
  *
  * An operator finds the holder with:
  *   select a.* from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' and l.classid = 1701669223;
  */
-export async function acquireLock(request: LockRequest): Promise<LockResult> {
+export async function acquireLock(request: LockRequest): Promise<History> {
   const progress = new ProgressWatch(request);
   const first = await attempt(request, progress);
   if (first) return first;
@@ -65,14 +63,14 @@ export async function acquireLock(request: LockRequest): Promise<LockResult> {
   }
 }
 
-async function attempt(request: LockRequest, progress: ProgressWatch): Promise<LockResult | undefined> {
+async function attempt(request: LockRequest, progress: ProgressWatch): Promise<History | undefined> {
   const { call, session, key } = request;
   const history = await tryLock(request);
   if (history.locked) {
     call.report.info('lock.taken', { waitedMs: Math.round(progress.waitedMs) });
-    return { taken: true, history };
+    return history;
   }
-  if (await request.settled(history)) return { taken: false, history };
+  if (await request.settled(history)) return history;
   await progress.look(await readHolder(session, key), history);
   return undefined;
 }
@@ -154,18 +152,18 @@ class ProgressWatch {
     return performance.now() - this.started;
   }
 
-  async look(session: Holder | undefined, { owner }: History): Promise<void> {
+  async look(found: Holder | undefined, { owner }: History): Promise<void> {
     const { call } = this.request;
-    const holder = session && { ...session, migration: owner?.migration, step: owner?.step, of: owner?.of };
-    const sign = JSON.stringify([session?.pid, owner]);
-    const silent = session?.state === 'active' && session.wait === 'ClientRead'; // inside COPY FROM STDIN or an open cursor
-    const streamed = silent ? await this.readStream(session.pid) : '';
+    const holder = found && { ...found, migration: owner?.migration, step: owner?.step, of: owner?.of };
+    const sign = JSON.stringify([found?.pid, owner]);
+    const silent = found?.state === 'active' && found.wait === 'ClientRead'; // inside COPY FROM STDIN or an open cursor
+    const streamed = silent ? await this.readStream(found.pid) : '';
     const moved = sign !== this.seen || streamed !== this.streamed;
-    if (moved || isBusy(session) || (session?.state === 'active' && !silent)) this.progressedAt = performance.now();
+    if (moved || isBusy(found) || (found?.state === 'active' && !silent)) this.progressedAt = performance.now();
     if (moved || !silent) this.stuckSince = undefined;
     this.seen = sign;
     this.streamed = streamed;
-    if (silent) await this.endSilentHolder(session.pid);
+    if (silent) await this.endSilentHolder(found.pid);
     this.report(holder);
     const quietMs = performance.now() - this.progressedAt;
     if (quietMs < call.config.timeouts.lockMs) return;

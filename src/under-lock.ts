@@ -56,11 +56,11 @@ async function takeTheLock<T>(opened: Opened, { needless, whenHeld, work, onFail
   const isNeedless = async (seen: History) => (result = needless?.(await readState({ ...place, history: seen }))) !== undefined;
   const settled = async (seen: History) => (result = whenHeld?.()) !== undefined || (await isNeedless(seen));
   for (;;) {
-    const lock = await call.report.phase('lock', () => acquireLock({ ...place, settled }));
-    if (!lock.taken) return result as T;
-    const locked = new Locked(place, lock.history);
+    const history = await call.report.phase('lock', () => acquireLock({ ...place, settled }));
+    if (!history.locked) return result as T;
+    const locked = new Locked(place, history);
     try {
-      if (!(await isNeedless(lock.history))) return await work(locked);
+      if (!(await isNeedless(history))) return await work(locked);
       await locked.release(); // woken by a holder that has done it all
       return result as T;
     } catch (error) {
