@@ -210,9 +210,11 @@ export function describeHolder(holder: Holder | undefined): string {
   return `held by pid ${pid} (${application ?? 'not visible to this role'}, ${host ?? 'local'}) since ${since?.toISOString() ?? '?'}${where}; it last ran: ${statement ?? '?'}`;
 }
 
-/** The channel on which a holder that is done wakes those who wait; they poll all the same. */
-export function wakeChannel({ key }: LockKey): string {
-  return `ensure_migrated_${key >>> 0}`;
+/** With the key after it, as an unsigned number: the channel on which a holder that is done wakes those who wait; they poll all the same. */
+export const wakePrefix = 'ensure_migrated_';
+
+function wakeChannel({ key }: LockKey): string {
+  return `${wakePrefix}${key >>> 0}`;
 }
 
 // An idle LISTEN holds no snapshot. Behind a pooler the server connection is not ours to listen on.

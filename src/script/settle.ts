@@ -1,4 +1,5 @@
-import { jsonLiteral } from '../sql.js';
+import { wakePrefix } from '../lock.js';
+import { jsonLiteral, literal } from '../sql.js';
 import { ownerOf } from './guard.js';
 import { idOf, latestEntries, lockNumbers } from './names.js';
 import type { ScriptRequest } from './script.js';
@@ -29,7 +30,6 @@ const digestSql = `pg_catalog.translate(pg_catalog.rtrim(pg_catalog.encode(${dig
 /** Lets go of the migration lock, and wakes those who wait. */
 export function renderReleaseLock({ tables }: ScriptRequest): string {
   const { namespace, key } = lockNumbers(tables);
-  return [
-    `select pg_catalog.pg_advisory_unlock(${namespace}, ${key}) as em_unlocked, pg_catalog.pg_notify('ensure_migrated_' || ((${key})::bigint & 4294967295), '')::text as em_woken \\gset`,
-  ].join('\n');
+  const channel = `${literal(wakePrefix)} || ((${key})::bigint & 4294967295)`;
+  return `select pg_catalog.pg_advisory_unlock(${namespace}, ${key}) as em_unlocked, pg_catalog.pg_notify(${channel}, '')::text as em_woken \\gset`;
 }
