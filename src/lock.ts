@@ -213,7 +213,7 @@ export function describeHolder(holder: Holder | undefined): string {
 /** With the key after it, as an unsigned number: the channel on which a holder that is done wakes those who wait; they poll all the same. */
 export const wakePrefix = 'ensure_migrated_';
 
-function wakeChannel({ key }: LockKey): string {
+export function wakeChannel({ key }: LockKey): string {
   return `${wakePrefix}${key >>> 0}`;
 }
 
