@@ -129,8 +129,7 @@ class Standalone {
 
   private async entryOf(text: string): Promise<StatementEntry> {
     const summary = await describeStatement(text);
-    const hash = summary.index && { hash: hashOf(text) };
-    return { number: ++this.number, ...summary, ...hash };
+    return { number: ++this.number, ...summary, ...(summary.index && { hash: hashOf(text) }) };
   }
 
   private async adopt(entry: StatementEntry, state: IndexState): Promise<boolean> {
