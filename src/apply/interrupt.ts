@@ -1,4 +1,5 @@
 import { MigrationError } from '../errors.js';
+import { whenEnded } from '../session/index.js';
 import type { StepConnection } from '../step/index.js';
 import type { Applying } from './applying.js';
 
@@ -18,7 +19,7 @@ export async function interruptible<T>(applying: Applying, connection: StepConne
     const listening = { applying, connection, interrupt, over: over.signal };
     onStop(listening);
     whenSilent(listening);
-    void session.wire.ended.then(() => interrupt(session.wire.lost ?? new Error('the connection was closed')));
+    whenEnded(session.wire, over.signal, () => interrupt(session.wire.lost ?? new Error('the connection was closed')));
   });
   interruption.catch(() => undefined);
   const running = body();

@@ -1,4 +1,4 @@
-import type { Session } from '../session/index.js';
+import { whenEnded, type Session } from '../session/index.js';
 import type { CheckInput } from './check.js';
 
 /** A read-only transaction, or part of one. */
@@ -58,7 +58,7 @@ export async function bounded<T>({ call, session }: CheckInput, door: ReadOnly, 
   const { promise: interruption, reject } = rejectable();
   const stop = () => void session.cancel().finally(() => reject(call.stop.reason));
   call.stop.addEventListener('abort', stop, { once: true, signal: over.signal });
-  void session.wire.ended.then(() => reject(session.lostOr(session.wire.lost)));
+  whenEnded(session.wire, over.signal, () => reject(session.lostOr(session.wire.lost)));
   const timer = setInterval(
     () => {
       const { quietSince = performance.now() } = door;

@@ -13,6 +13,7 @@ import { Wire, type Answer, type Message } from './wire.js';
 
 export { connectAtOnce, isRetryable } from './connect.js';
 export { afterSilence } from './lease.js';
+export { whenEnded } from './ended.js';
 export { guarded, type GuardedQuery } from './guarded.js';
 export { atDatabase, readLogin, type Login } from './login.js';
 export { renderSettings, type Setting } from './settings.js';

@@ -1,5 +1,8 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { CheckInput } from '../../src/checks/index.js';
+import { beginReadOnly, bounded } from '../../src/checks/read-only.js';
 import { runUserCheck } from '../../src/checks/user-check.js';
 import type { Check, CheckContext } from '../../src/config/index.js';
 import type { Finding } from '../../src/finding.js';
@@ -175,3 +178,22 @@ test('a session that is lost meanwhile is thrown, even when the check swallows i
     await expect(lost).rejects.toMatchObject({ code: 'EM_LOST_SESSION' });
   }
 }, 10_000);
+
+test('nothing of it is kept until the session ends', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await withInput(database.url, {}, async (input) => {
+    const { client } = input.session.wire;
+    const before = client.listenerCount('end');
+    const run = async () => {
+      const door = await beginReadOnly(input.session);
+      await bounded(input, door, async () => await door.query('select'));
+      await door.end();
+      return new WeakRef(door);
+    };
+    const [first] = [await run(), await run()]; // Node keeps the last listener of a signal
+    await new Promise(setImmediate); // and V8 what a WeakRef was made of, until the end of the turn
+    collect();
+    expect([first.deref(), client.listenerCount('end')]).toEqual([undefined, before]);
+  });
+});
