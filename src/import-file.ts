@@ -19,6 +19,17 @@ export async function importFile(file: string): Promise<unknown> {
   }
 }
 
+/** The default export of what importFile() gave; two defaults deep, since a TypeScript default export that was compiled to CommonJS is imported as `default.default`. */
+export function defaultOf(exports: unknown): unknown {
+  let value = exports;
+  for (let depth = 0; depth < 2 && hasDefault(value); depth++) value = value.default;
+  return value;
+}
+
+function hasDefault(value: unknown): value is { readonly default: unknown } {
+  return typeof value === 'object' && value !== null && 'default' in value && value.default !== undefined;
+}
+
 // As the process had them before we loaded anything: tsx leaves hooks of its own behind, which serve only what it loads.
 // The table is the process's own, whoever asks; a bundle in CommonJS has no import.meta.url.
 const hooks = new Set(Object.keys(createRequire(process.execPath).extensions));

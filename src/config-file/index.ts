@@ -12,7 +12,7 @@ import {
   type Options,
 } from '../config/index.js';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
-import { importFile } from '../import-file.js';
+import { defaultOf, importFile } from '../import-file.js';
 import { readJson } from './json.js';
 import { optionsOfKnexfile } from './knexfile.js';
 import { layOver, layOverAll } from './layers.js';
@@ -99,10 +99,8 @@ async function loadOptions(file: string, environment: string | undefined): Promi
   return { ...anchorGiven(value, directory), ...(migrations !== undefined && { migrations }) };
 }
 
-// The default export; two defaults deep, since a TypeScript default export that was compiled to CommonJS is imported as `default.default`.
 async function valueOf(exports: unknown): Promise<unknown> {
-  let value = exports;
-  for (let depth = 0; depth < 2 && isObject(value) && value['default'] !== undefined; depth++) value = value['default'];
+  const value = defaultOf(exports);
   return typeof value === 'function' && knexClientOf(value) === undefined ? await (value as () => unknown)() : value;
 }
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { SchemaSource } from '../config/index.js';
 import { isMigrationError, messageOf, MigrationError } from '../errors.js';
-import { importFile } from '../import-file.js';
+import { defaultOf, importFile } from '../import-file.js';
 import { findTransactionControl, type MigrationCode, type SqlScript } from '../source/index.js';
 
 /** One file of a model, loaded. */
@@ -37,10 +37,8 @@ async function loadCode(file: string): Promise<MigrationCode | SqlScript> {
   }
 }
 
-// Two defaults deep, since a TypeScript default export that was compiled to CommonJS is imported as `default.default`.
 function codeOf(exports: unknown): MigrationCode {
-  let value = exports;
-  for (let depth = 0; depth < 2 && typeof value === 'object' && value !== null && 'default' in value; depth++) value = value.default;
+  const value = defaultOf(exports);
   if (typeof value === 'function') return value as MigrationCode;
   throw new Error('its default export is no function; write `export default async (knex) => { ... }`');
 }
