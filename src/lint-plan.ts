@@ -7,7 +7,7 @@ import type { Finding } from './finding.js';
 import { lintSteps, LiveLint, type LintedStep, type LintStep } from './lint/index.js';
 import type { Plan, Step } from './plan.js';
 import { guarded, type GuardedQuery, type Session } from './session/index.js';
-import type { LoadedMigration, Migration } from './source/index.js';
+import { parsedLength, type LoadedMigration, type Migration } from './source/index.js';
 import { findRevision } from './state.js';
 
 /** A step with what it would send. */
@@ -50,9 +50,6 @@ async function captureOrOpaque(place: Place, step: Step, before: readonly Captur
 function opaque(reason: string): Capture {
   return { statements: [], exactness: 'opaque', reason };
 }
-
-/** To parse a longer script would cost seconds, and several times its size in memory. */
-const parsedLength = 1_000_000;
 
 /** The same for one step, after those that have been captured. Without a session a migration that needs an answer is opaque. */
 export async function captureStep(

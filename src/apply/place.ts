@@ -1,4 +1,4 @@
-import { lineAt, placeInStack, splitSql, type MigrationCode, type ScriptStatement, type SqlScript } from '../source/index.js';
+import { lineAt, parsedLength, placeInStack, splitSql, type MigrationCode, type ScriptStatement, type SqlScript } from '../source/index.js';
 import type { Failure } from '../step/index.js';
 
 /** Where a migration failed: its file with the line, as far as it is known, and the statement. */
@@ -24,9 +24,6 @@ export async function placeOf({ migration: { file }, code }: Code, error: unknow
   const stack = error instanceof Error ? (error.stack ?? '') : '';
   return { place: placeInStack(stack, file), statement: failure?.text };
 }
-
-/** To parse a longer script only to find a line in it would cost seconds, and several times its size in memory. */
-const parsedLength = 1_000_000;
 
 async function placeInScript(script: SqlScript, failure: Failure): Promise<FailedAt> {
   const { file, text } = script;

@@ -12,7 +12,7 @@ export type { Effect, EffectiveStatement } from './effect.js';
 export type { KindLock } from './kind-locks.js';
 export { listFile } from './files.js';
 export { listMigrations } from './list.js';
-export { lineAt, migrationId, placeInStack, recordedName, renderReplaced } from './migration.js';
+export { lineAt, migrationId, parsedLength, placeInStack, recordedName, renderReplaced } from './migration.js';
 export type { LoadedMigration, Migration, MigrationCode, MigrationSettings, Replaced, SqlScript } from './migration.js';
 export type { ParsedStatement, Tokens } from './parser.js';
 export { knexExtensions } from './select.js';

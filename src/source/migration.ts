@@ -9,6 +9,9 @@ export interface SqlScript {
   readonly text: string;
 }
 
+/** In characters: to parse a longer script would cost seconds, and several times its size in memory. */
+export const parsedLength = 1_000_000;
+
 /** What a migration says about itself: its export `config`, or the leading comments of a .sql file. */
 export interface MigrationSettings {
   /** `false`: runs outside a transaction. Beats every option. */
