@@ -1,5 +1,5 @@
 import type { Call } from './call.js';
-import { nodeEnvironment, type Config } from './config/index.js';
+import { isProduction, type Config } from './config/index.js';
 import { findingsError, isMigrationError, MigrationError, withLine } from './errors.js';
 import { schemaOf } from './history/index.js';
 import { findingOf, readBuilt, type Built } from './likeness.js';
@@ -28,8 +28,8 @@ export interface Created {
 }
 
 /** Throws EM_PLAN_REFUSED in the environment `production`, whatever the option `environment` says beside NODE_ENV. */
-export function refuseProduction({ environment }: Config): void {
-  if (environment === 'production' || nodeEnvironment() === 'production')
+export function refuseProduction(config: Config): void {
+  if (isProduction(config))
     throw refused('create-all is for development and tests, and this is the environment "production"', 'Use upgrade.');
 }
 

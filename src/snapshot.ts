@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { nodeEnvironment, type Config } from './config/index.js';
+import { isProduction } from './config/index.js';
 import { isMigrationError, messageOf, MigrationError, withoutRemedy } from './errors.js';
 import type { Finding } from './finding.js';
 import { inSchema, schemaOf } from './history/index.js';
@@ -58,10 +58,6 @@ export async function refreshSnapshot(opened: Opened): Promise<Finding[]> {
     const message = `the snapshot ${basename(file)} was not written: ${withoutRemedy(error)}`;
     return [{ code: 'snapshot-unwritten', level: 'warn', message, remedy: error.remedy, at: { file } }];
   }
-}
-
-function isProduction({ environment }: Config): boolean {
-  return environment === 'production' || nodeEnvironment() === 'production';
 }
 
 async function buildSnapshot(opened: Opened): Promise<string> {

@@ -11,7 +11,7 @@ export {
 } from './databases.js';
 export type { Databases } from './databases.js';
 export type { OnFailure } from './on-failure.js';
-export { nodeEnvironment, variableOf } from './environment.js';
+export { isProduction, nodeEnvironment, variableOf } from './environment.js';
 export { extraCertificatesFile, inheritedVariables, searchedDirectories } from './inherited.js';
 export { lintRuleTable, type LintRule } from './lint-rules.js';
 export { defaultSmallTableRows, type LintInput, type LintSettings } from './lint.js';
