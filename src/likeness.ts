@@ -1,6 +1,6 @@
 import type { Finding } from './finding.js';
 import { ownTables, type Tables } from './history/index.js';
-import { diffSchema, readSchema, renderChange, type Change, type Line, type Schema } from './schema/index.js';
+import { diffSchema, keyOf, readSchema, renderChange, type Change, type Line, type Schema } from './schema/index.js';
 import type { Session } from './session/index.js';
 
 /** What stands in a database, and whose it is. */
@@ -60,10 +60,6 @@ function changedKeys({ from, to }: Effect): ReadonlySet<string> {
 
 function definitionsOf({ schema }: Built): ReadonlyMap<string, string> {
   return new Map(schema.lines.map((line) => [keyOf(line), line.definition]));
-}
-
-function keyOf({ kind, identity }: Line): string {
-  return JSON.stringify([kind, identity]);
 }
 
 function only({ schema, owners }: Built, keys: ReadonlySet<string>): Built {

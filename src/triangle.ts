@@ -1,6 +1,6 @@
 import type { Finding } from './finding.js';
 import { differences, type Built } from './likeness.js';
-import { renderChange, type Change } from './schema/index.js';
+import { keyOf, renderChange, type Change } from './schema/index.js';
 
 /** Three ideas of one schema. */
 export interface Corners {
@@ -46,10 +46,6 @@ export function compareCreated(model: Built, database: Built): Finding[] {
     message: `the database is not what the model declares: ${sentenceOf('database', change)}`,
     remedy: 'Take another, empty database, or bring this one to the model by a migration.',
   }));
-}
-
-function keyOf({ kind, identity }: Change): string {
-  return JSON.stringify([kind, identity]);
 }
 
 const verdicts: Readonly<Record<Corner | 'all', Pick<Finding, 'code' | 'remedy'> & { readonly where: string }>> = {

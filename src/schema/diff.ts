@@ -44,6 +44,11 @@ function clip(text = ''): string {
   return text === '' ? 'empty' : `\`${text.length > 300 ? `${text.slice(0, 300)}...` : text}\``;
 }
 
+/** By what the same object is known in two schemas. */
+export function keyOf({ kind, identity }: Pick<Line, 'kind' | 'identity'>): string {
+  return JSON.stringify([kind, identity]);
+}
+
 function changeOf(action: Change['action'], { kind, identity, definition }: Line, now?: string): Change {
   return {
     action,
@@ -57,7 +62,7 @@ function changeOf(action: Change['action'], { kind, identity, definition }: Line
 function linesOf(schema: Schema, other: Schema): Map<string, Line> {
   const lines = canCompareBodies(schema, other) ? schema.lines : schema.lines.filter((line) => !isBody(line));
   const comparable = hasMaintain(schema) === hasMaintain(other) ? lines : lines.flatMap(withoutMaintain);
-  return new Map(comparable.map((line) => [JSON.stringify([line.kind, line.identity]), line]));
+  return new Map(comparable.map((line) => [keyOf(line), line]));
 }
 
 // 17 added the privilege.

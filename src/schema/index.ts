@@ -1,5 +1,5 @@
 export { isNamed, restrictTo, type Coverage } from './coverage.js';
-export { diffSchema, renderChange, type Change } from './diff.js';
+export { diffSchema, keyOf, renderChange, type Change } from './diff.js';
 export { compressLines, expandLines, fingerprint, isSameSchema, type Fingerprint } from './fingerprint.js';
 export { mendOf } from './mend.js';
 export { compareSnapshots, renderSnapshot, type Snapshotted } from './snapshot.js';

@@ -1,3 +1,4 @@
+import { keyOf } from './diff.js';
 import type { Line, Schema } from './inspect.js';
 
 /** What a snapshot tells. */
@@ -24,10 +25,6 @@ export function renderSnapshot({ made, empty }: Snapshotted): string {
   for (const line of told) blocks.set(rootOf(line), [...(blocks.get(rootOf(line)) ?? []), line]);
   const texts = [...blocks].sort(([one], [other]) => compare(one, other)).map(([root, lines]) => renderBlock(root, lines));
   return `${[`${title}\n-- As PostgreSQL ${majorOf(made)} writes it.`, ...texts].join('\n\n')}\n`;
-}
-
-function keyOf({ kind, identity }: Line): string {
-  return JSON.stringify([kind, identity]);
 }
 
 // A table is the root of what stands in and on it, and is not told under its schema.
