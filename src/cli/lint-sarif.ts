@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import type { LintReport } from '../commands/index.js';
 import { lintRuleTable } from '../config/index.js';
 import type { Finding, Level } from '../finding.js';
-import { readOwnPackage } from './own-package.js';
+import { readOwnPackage } from '../own-package.js';
 import { pathBelow } from './place.js';
 
 const levels = { error: 'error', warn: 'warning', info: 'note', off: 'none' } as const;

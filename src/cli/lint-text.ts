@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import type { LintedMigration, LintReport } from '../commands/index.js';
 import { breakingText } from './breaking-text.js';
-import { counted } from './counted.js';
+import { counted } from '../counted.js';
 import type { Screen } from './screen.js';
 import { findingText } from './text.js';
 import { tracedStatementText, traceText } from './trace-text.js';

@@ -4,7 +4,7 @@ import { loadConfigFile, type ConfigFile } from '../config-file/index.js';
 import { messageOf, MigrationError, orInternal } from '../errors.js';
 import { verbs } from './commands.js';
 import { errorFields } from './error-fields.js';
-import { readOwnPackage } from './own-package.js';
+import { readOwnPackage } from '../own-package.js';
 import { makePage, readPageTarget } from './page.js';
 import { tellProgress } from './progress.js';
 import { screenOf } from './screen.js';

@@ -17,7 +17,7 @@ import { relative } from 'node:path';
 import type { Finding } from '../finding.js';
 import type { AppliedMigration, Outcome, UnfinishedBackfill } from '../outcome.js';
 import { migrationId } from '../source/index.js';
-import { counted } from './counted.js';
+import { counted } from '../counted.js';
 import type { Screen } from './screen.js';
 import { renderTable, type Column } from './table.js';
 

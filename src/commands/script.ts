@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
 import { captureSteps } from '../captured-steps.js';
 import type { Options } from '../config/index.js';
 import { tablesOf } from '../history/index.js';
+import { readOwnPackage } from '../own-package.js';
 import { runCall } from '../run-call.js';
 import { renderScript, selectRange, type ScriptStep } from '../script/index.js';
 import { listMigrations } from '../source/index.js';
@@ -54,8 +54,7 @@ function described({ name, direction, transaction, messages }: ScriptStep): Scri
   return Object.freeze({ name, direction, transaction, statementCount });
 }
 
-// Our own package.json, two directories up from src/commands and from dist/commands.
 function releaseOf(): string {
-  const { name, version } = createRequire(import.meta.url)('../../package.json') as { name: string; version: string };
+  const { name, version } = readOwnPackage();
   return `${name} ${version}`;
 }

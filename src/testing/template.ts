@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { ensureMigrated } from '../ensure.js';
+import { readOwnPackage } from '../own-package.js';
 import { identifier, literal } from '../sql.js';
 import { openKnex } from './test-knex.js';
 import type { Desk } from './desk.js';
@@ -107,7 +107,7 @@ async function hashOf({ desk, project, seed, key }: TemplateRequest, listed: rea
   const parts = [
     desk.facts.serverVersion,
     desk.facts.user, // owns what is in it: another role could not read a copy
-    version(),
+    readOwnPackage().version,
     listed.map(({ name, checksum }) => [name, checksum ?? desk.run]),
     [tableName, schemaName, disableTransactions, transaction],
     extensions,
@@ -115,9 +115,4 @@ async function hashOf({ desk, project, seed, key }: TemplateRequest, listed: rea
     key,
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,4 +1,5 @@
 import type { Reporter, TestModule, Vitest } from 'vitest/node';
+import { counted } from '../counted.js';
 import { talliesOf, type Tally } from './tally.js';
 import type { Template } from './template.js';
 import { ticketKey, type Ticket } from './ticket.js';
@@ -62,8 +63,4 @@ function renderResets(sortedMs: readonly number[]): string {
   const [median, slowest] = [sortedMs[Math.floor(sortedMs.length / 2)], sortedMs.at(-1)];
   if (median === undefined || slowest === undefined) return 'no resets';
   return `${counted(sortedMs.length, 'reset')} (median ${Math.round(median)} ms, slowest ${Math.round(slowest)} ms)`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

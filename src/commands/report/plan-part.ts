@@ -1,3 +1,4 @@
+import { counted } from '../../counted.js';
 import type { Finding } from '../../finding.js';
 import type { PlannedStep, PlannedTrace, PlannedUpgrade } from '../plan.js';
 import { badge } from './badge.js';
@@ -5,7 +6,6 @@ import { findingsList } from './findings.js';
 import { html, type Html } from './html.js';
 import { locksTable } from './locks-table.js';
 import { statementList } from './statements.js';
-import { counted } from './words.js';
 
 /** What would run: findings, locks, and each migration with its statements. `id` is the beginning of the names of its places in the page. */
 export function planPart(plan: PlannedUpgrade, findings: readonly Finding[], id: string): Html {

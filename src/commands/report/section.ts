@@ -1,3 +1,4 @@
+import { counted } from '../../counted.js';
 import { withoutRemedy, type MigrationError } from '../../errors.js';
 import type { Finding } from '../../finding.js';
 import type { HistoryEntry } from '../history.js';
@@ -9,7 +10,7 @@ import { findingsCount, findingsList } from './findings.js';
 import { historyPart } from './history-part.js';
 import { html, type Html } from './html.js';
 import { planPart } from './plan-part.js';
-import { counted, durationText, momentOf } from './words.js';
+import { durationText, momentOf } from './words.js';
 
 /** What verbs have given of one database, tenant or stream: as they gave it, or as `--json` has printed it. All that is there is shown. */
 export interface ReportSection {

@@ -1,8 +1,9 @@
+import { counted } from '../../counted.js';
 import type { TracedStatement } from '../../trace/index.js';
 import type { PlannedStatement, PlannedStep } from '../plan.js';
 import { badge, scrolling } from './badge.js';
 import { html, type Html } from './html.js';
-import { counted, durationText, weightOf, whoWaits } from './words.js';
+import { durationText, weightOf, whoWaits } from './words.js';
 
 const limits = { openCount: 12, shownCount: 200, shownLength: 20_000 };
 

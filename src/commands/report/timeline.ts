@@ -1,6 +1,7 @@
+import { counted } from '../../counted.js';
 import type { HistoryEntry } from '../history.js';
 import { html, type Html } from './html.js';
-import { counted, durationText, momentOf } from './words.js';
+import { durationText, momentOf } from './words.js';
 
 /** How long one migration took beside the longest, and how much of that it waited for locks. */
 export function durationBar({ durationMs = 0, lockWaitMs = 0 }: Pick<HistoryEntry, 'durationMs' | 'lockWaitMs'>, longestMs: number): Html {

@@ -1,11 +1,6 @@
 import { blocksReads, blocksWrites, conflictsWith, type LockMode } from '../../lock-mode.js';
 import { html, type Html } from './html.js';
 
-/** `3 migrations`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** A duration as a person says it: `840 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`. */
 export function durationText(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;

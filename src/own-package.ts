@@ -8,5 +8,5 @@ interface PackageJson {
 
 /** The package.json of ensure-migrated itself. */
 export function readOwnPackage(): PackageJson {
-  return createRequire(import.meta.url)('../../package.json') as PackageJson; // two directories up from src/cli and from dist/cli
+  return createRequire(import.meta.url)('../package.json') as PackageJson; // one directory up from src and from dist
 }
