@@ -50,10 +50,19 @@ async function playCall({ database, directory }: Scene, schemas: readonly string
 async function expectConsistent(database: TestDatabase, schemas: readonly string[], where?: 'at head'): Promise<void> {
   await untilAllHaveGone(database);
   for (const schema of schemas) {
-    const ran = (await ranIn(database, schema)) ?? [];
-    const [{ there } = {}] = await database.query('select to_regclass($1) is not null as there', [`${schema}.ran`]);
-    const [{ count } = { count: 0 }] = there ? await database.query(`select count(*)::int as count from ${schema}.ran`) : [];
-    const isRight = names.join().startsWith(ran.join()) && count === ran.length && (where === undefined || ran.length === names.length);
-    if (!isRight) throw new Error(`${schema}: ${ran.join()} are recorded, and ${count} have run`);
+    const isThere = async (table: string) =>
+      (await database.query('select to_regclass($1) is not null as there', [`${schema}.${table}`]))[0]?.['there'] === true;
+    const counted = async (table: string) =>
+      (await isThere(table))
+        ? ((await database.query(`select count(*)::int as count from ${schema}.${table}`))[0]?.['count'] as number)
+        : 0;
+    const [recorded, count] = [await counted('knex_migrations'), await counted('ran')];
+    const ran = count === 0 ? [] : ((await ranIn(database, schema)) ?? []);
+    const isRight =
+      names.join().startsWith(ran.join()) &&
+      count === ran.length &&
+      recorded === count &&
+      (where === undefined || ran.length === names.length);
+    if (!isRight) throw new Error(`${schema}: ${ran.join()}; ${recorded} are recorded, and ${count} have run`);
   }
 }
