@@ -51,8 +51,9 @@ export class Turn {
 
   /** The server ends the session: what is not committed is undone, what is on its way is lost, and the lock is free. */
   endSession(): State {
-    const { client, isStopping, run } = this.me;
-    const end = client === 'alive' ? (isStopping ? 'aborted' : 'lost') : client;
+    const { client, isStopping, run, ending } = this.me;
+    const lost = isStopping ? 'aborted' : 'lost';
+    const end = client !== 'alive' ? client : ending === 'ready' ? lost : ending; // a failure that is known is what its caller hears of
     Object.assign(this.me, { client: end, backend: 'gone', transaction: '', at: '', ...nothing });
     if (this.state.holder === run) this.state.holder = 0;
     return this.state;
