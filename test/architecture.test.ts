@@ -44,7 +44,7 @@ const doors: readonly Door[] = [
   { to: ['pg'], only: ['session', 'testing'] },
   { to: ['knex'], only: ['step', 'config-file'], lazy: true },
   { to: ['pino'], only: ['log'], lazy: true },
-  { to: ['p-retry'], only: ['session', 'lock', 'apply'], lazy: true },
+  { to: ['p-retry'], only: ['session'], lazy: true },
   { to: ['libpg-query'], only: ['source'], lazy: true },
   { to: ['node:child_process'], only: ['client-tools', 'embedded', 'embedded-binaries', 'embedded-guard', 'testing'] },
   { to: ['pgsql-deparser'], only: ['lint'], lazy: true },
@@ -85,6 +85,11 @@ const files: readonly SourceFile[] = readdirSync(src, { recursive: true, encodin
 describe('the layout of src/', () => {
   test('every file stands on a floor', () => {
     expect(files.filter(({ unit }) => floorOf(unit) < 0).map(({ name }) => name)).toEqual([]);
+  });
+  test('docs/architecture.md has it as it is, floor by floor', () => {
+    const page = readFileSync(path.join(root, 'docs/architecture.md'), 'utf8');
+    const told = [...page.matchAll(/^\| `src\/([\w-]+)(?:\/|\.ts)` \| \S/gm)].map(([, unit]) => unit);
+    expect(told).toEqual(floors.flat());
   });
   test('imports go down', () => {
     expect(upward(files)).toEqual([]);
