@@ -10,6 +10,7 @@ import type { Applying } from './applying.js';
  */
 export async function interruptible<T>(applying: Applying, connection: StepConnection, body: () => Promise<T>): Promise<T> {
   const { call, session } = applying;
+  call.stop.throwIfAborted();
   const over = new AbortController();
   const interruption = new Promise<never>((_, reject) => {
     const interrupt = (reason: Error) => {
@@ -25,7 +26,6 @@ export async function interruptible<T>(applying: Applying, connection: StepConne
   const running = body();
   running.catch(() => undefined); // when it was left behind nobody else listens
   try {
-    call.stop.throwIfAborted();
     return await Promise.race([running, interruption]);
   } finally {
     over.abort();

@@ -13,6 +13,7 @@ interface Limited {
  * left behind.
  */
 export async function limited({ call, recorder, connection }: Limited, body: () => Promise<unknown>): Promise<void> {
+  call.stop.throwIfAborted();
   const { silenceMs } = call.config.timeouts;
   let interrupt: (reason: unknown) => void = () => undefined;
   const interruption = new Promise<never>((_, reject) => (interrupt = reject));
@@ -27,7 +28,6 @@ export async function limited({ call, recorder, connection }: Limited, body: () 
   const running = body();
   running.catch(() => undefined); // when it is left behind nobody else listens
   try {
-    call.stop.throwIfAborted();
     await Promise.race([running, interruption]);
   } finally {
     clearInterval(timer);

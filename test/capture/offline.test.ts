@@ -1,5 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { startCall } from '../../src/call.js';
+import { limited } from '../../src/capture/limit.js';
+import type { Recorder } from '../../src/capture/recorder.js';
+import { resolveConfig } from '../../src/config/index.js';
+import type { StepConnection } from '../../src/step/index.js';
 import { captureOffline, sqlOf } from './fixture.js';
 
 const up = (body: string) => `export const up = async (knex) => { ${body} };`;
@@ -115,6 +120,15 @@ describe('a capture without a server', () => {
     const capture = await captureOffline(`export const config = { capture: false }; ${up('globalThis.ran = true;')}`);
     expect(capture).toEqual({ statements: [], exactness: 'opaque', reason: 'its config says capture: false' });
     expect(globalThis).not.toHaveProperty('ran');
+  });
+
+  test('does not begin one when it was told to stop before', async () => {
+    using call = startCall(resolveConfig({ mode: 'off', signal: AbortSignal.abort(), logger: false }));
+    let begun = false;
+    const body = () => Promise.resolve((begun = true));
+    const parts = { recorder: {} as Recorder, connection: {} as StepConnection };
+    await expect(limited({ call, ...parts }, body)).rejects.toMatchObject({ code: 'EM_ABORTED' });
+    expect(begun).toBe(false);
   });
 
   test('leaves behind a migration that never ends', async () => {
