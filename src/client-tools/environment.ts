@@ -34,7 +34,7 @@ export async function openEnvironment({ login, application, connectMs }: Environ
     PGPASSWORD: password,
     PGDATABASE: database,
     PGOPTIONS: options,
-    PGAPPNAME: application.slice(0, 63),
+    PGAPPNAME: application,
     PGCONNECT_TIMEOUT: String(Math.max(2, Math.ceil(connectMs / 1_000))), // of 1 libpq makes 2
     PGGSSENCMODE: 'disable', // pg does not know it
     ...tls.variables,

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Call } from '../call.js';
 import type { Connect } from '../config/index.js';
-import { readLogin } from '../session/index.js';
+import { applicationName, readLogin } from '../session/index.js';
 import { openEnvironment, type ToolEnvironment } from './environment.js';
 import { findTool, type Tool } from './find.js';
 import { runProgram } from './run.js';
@@ -40,7 +40,7 @@ export async function runTool({ call, tool, args, source, input, output, stop = 
 export async function openToolEnvironment(call: Call, source: Connect | undefined, name: string): Promise<ToolEnvironment> {
   const { application, timeouts } = call.config;
   const login = source && (await readLogin(source));
-  return await openEnvironment({ login, application: `ensure-migrated/${application.name}/${name}`, connectMs: timeouts.connectMs });
+  return await openEnvironment({ login, application: applicationName(application.name, `/${name}`), connectMs: timeouts.connectMs });
 }
 
 export interface SchemaDump {

@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Call } from '../call.js';
 import type { PgConfig } from '../config/index.js';
 import { isMigrationError, messageOf, MigrationError, sqlStateOf } from '../errors.js';
+import { applicationName } from './application-name.js';
 
 // Worth another try: nobody listens yet, the name does not resolve for now, the network swallows packets, the socket is not there yet.
 const retryableSystemCodes = new Set([
@@ -34,7 +35,11 @@ export async function connect(call: Call, source: () => Promise<PgConfig>, role:
   const attempt = async () => {
     call.stop.throwIfAborted();
     const config = await given(source, leftMs());
-    return await connectOnce({ connectionTimeoutMillis: Math.min(attemptMs, leftMs()), ...config }, applicationName(call, role), call.stop);
+    return await connectOnce(
+      { connectionTimeoutMillis: Math.min(attemptMs, leftMs()), ...config },
+      applicationName(call.config.application.name, role),
+      call.stop,
+    );
   };
   try {
     return await attempt();
@@ -65,7 +70,7 @@ function silent(withinMs: number): MigrationError {
 
 /** In place of {@link connect}, for a question that can do without an answer: one attempt. Throws what pg throws. */
 export async function connectAtOnce(call: Call, source: () => Promise<PgConfig>, role: string): Promise<pg.Client> {
-  return await connectOnce(await given(source), applicationName(call, role), call.stop);
+  return await connectOnce(await given(source), applicationName(call.config.application.name, role), call.stop);
 }
 
 /** One attempt; throws what pg throws. */
@@ -91,11 +96,6 @@ export async function connectOnce(config: PgConfig, application: string, stop?: 
   } finally {
     stop?.removeEventListener('abort', abort);
   }
-}
-
-/** At most 63 bytes, the server's limit: what stands in pg_stat_activity for the person who looks there. */
-function applicationName(call: Call, role: string): string {
-  return `ensure-migrated/${call.config.application.name}${role}`.slice(0, 63);
 }
 
 interface Attempts {

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { stopLimitMs, type Call } from '../call.js';
 import type { Connect, PgConfig } from '../config/index.js';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
+import { applicationName } from './application-name.js';
 import { requestCancel } from './cancel.js';
 import { connect, connectOnce, given } from './connect.js';
 import type { Follower, Hear } from './follower.js';
@@ -11,6 +12,7 @@ import { readUserSettings } from './user-settings.js';
 import { keepVigil } from './vigil.js';
 import { Wire, type Answer, type Message } from './wire.js';
 
+export { applicationName } from './application-name.js';
 export { connectAtOnce, isRetryable } from './connect.js';
 export { afterSilence } from './lease.js';
 export { whenEnded } from './ended.js';
@@ -194,7 +196,7 @@ export class Session implements AsyncDisposable {
 
   /** A second connection; throws what pg throws, without trying again. */
   async openSecond(source: () => Promise<PgConfig>, role: string, limit = this.call.stop): Promise<Wire> {
-    const application = `ensure-migrated/${this.call.config.application.name}${role}`.slice(0, 63);
+    const application = applicationName(this.call.config.application.name, role);
     const wire = new Wire(await connectOnce(await given(source), application, limit));
     this.seconds.add(wire);
     void wire.ended.then(() => this.seconds.delete(wire));

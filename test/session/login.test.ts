@@ -1,6 +1,8 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { atDatabase } from '../../src/session/index.js';
+import { applicationName, atDatabase } from '../../src/session/index.js';
+import { withInput } from '../checks/fixture.js';
+import { createDatabase } from '../support/servers.js';
 
 async function at(connectionString: string, name: string): Promise<pg.Client> {
   return new pg.Client(await atDatabase(() => Promise.resolve({ connectionString }), name)());
@@ -28,5 +30,22 @@ describe('the connection to another database of the server', () => {
     const connect = atDatabase(source, 'x');
     expect(await connect()).toMatchObject({ host: 'h', database: 'x', keepAlive: true, password: 'secret 1' });
     expect(await connect()).toMatchObject({ password: 'secret 2' });
+  });
+});
+
+describe('the name of a session in pg_stat_activity', () => {
+  test.each([
+    ['of 40 letters', 'a'.repeat(40), 'a'.repeat(40)],
+    ['of more than the server takes', 'a'.repeat(80), 'a'.repeat(41)],
+    ['of letters that are several bytes, and more of them to the server', 'ä'.repeat(40), 'ä'.repeat(5)],
+  ])('of an application with a name %s ends with what the session is for', async (_what, name, shown) => {
+    expect(applicationName(name, '/watch')).toBe(`ensure-migrated/${shown}/watch`);
+    const database = await createDatabase();
+    await withInput(database.url, { application: { name } }, async ({ call, session }) => {
+      const wire = await session.openSecond(call.config.connection, '/watch');
+      const asked = `select application_name as name from pg_stat_activity where pid = ${wire.processId}`;
+      expect(await session.query(asked)).toEqual([{ name: expect.stringMatching(/\/watch$/) as string }]);
+      await wire.close();
+    });
   });
 });
