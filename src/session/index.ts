@@ -207,10 +207,11 @@ export class Session implements AsyncDisposable {
   lookAfter(source: Connect): void {
     this.connect = source;
     const { wire, call } = this;
+    const { leaseMs } = call.config.timeouts;
     this.vigil = keepVigil({
       wire,
-      leaseMs: call.config.timeouts.leaseMs,
-      open: async (limit) => await this.openSecond(source, '/vigil', limit),
+      leaseMs,
+      open: async (limit) => await this.openSecond(async () => await given(source, leaseMs), '/vigil', limit),
       backendPid: () => (this.direct ? wire.processId : undefined),
     });
   }

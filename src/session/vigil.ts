@@ -1,4 +1,4 @@
-import { sqlStateOf } from '../errors.js';
+import { isMigrationError, sqlStateOf } from '../errors.js';
 import { isRetryable } from './connect.js';
 import type { Wire } from './wire.js';
 
@@ -38,8 +38,10 @@ async function isAtWork({ leaseMs, open, backendPid }: VigilRequest): Promise<bo
   try {
     return await ask(await open(limit), backendPid(), limit);
   } catch (error) {
-    // Whatever the server itself says (53300: no connection is left) says that it is there; so does a failure that is not the network's.
-    return !limit.aborted && (sqlStateOf(error) !== undefined || !isRetryable(error));
+    // Whatever the server itself says (53300: no connection is left) says that it is there; so does a failure that is not the network's. A function
+    // of the user's that does not say where to connect may wait for the same network.
+    if (limit.aborted || isMigrationError(error, 'EM_CONNECT_TIMEOUT')) return false;
+    return sqlStateOf(error) !== undefined || !isRetryable(error);
   }
 }
 

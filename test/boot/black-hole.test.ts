@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { withInput } from '../checks/fixture.js';
 import { holdersOf, poll, startBoot, waitUntilAwaitsClient, waitUntilRuns } from '../support/boot.js';
 import { startProxy } from '../support/proxy.js';
+import { createDatabase } from '../support/servers.js';
 import {
   expectHealed,
   expectLost,
@@ -38,6 +40,24 @@ describe.concurrent('a network that swallows everything', () => {
   );
 
   const timeouts = { leaseMs: 1_500, connectMs: 3_000 };
+
+  test('while a statement runs, and the function that gives the connection with it: the session is given up all the same', async () => {
+    const database = await createDatabase();
+    const proxy = await startProxy(database.url);
+    let [asked, cutAt] = [0, 0];
+    const connection = async () =>
+      await (asked++ === 0 ? Promise.resolve({ connectionString: proxy.urlOf(database.url) }) : new Promise<never>(() => undefined));
+    const error = withInput(database.url, { connection, timeouts }, async ({ session }) => {
+      const answer = session.query('select pg_sleep(60)');
+      await waitUntilRuns(database, 'pg_sleep');
+      proxy.blackHole();
+      cutAt = performance.now();
+      await answer;
+    });
+    await expect(error).rejects.toMatchObject({ code: 'EM_LOST_SESSION', message: expect.stringMatching(/has not answered/) as string });
+    expect(asked).toBe(2);
+    expect(performance.now() - cutAt).toBeLessThan(8_000);
+  });
 
   test('while it waits for the lock: the process fails by itself', async () => {
     const { database, directory } = await stallingScene(sleepsInServer);
