@@ -29,7 +29,8 @@ export async function startSeveringProxy(url: string, death: Death | undefined, 
   };
   const listener = createServer((client) => {
     if (severed) return void client.destroy();
-    const server = connect(Number(target.port), target.hostname);
+    const server = connect(Number(target.port), target.hostname).setNoDelay();
+    client.setNoDelay(); // else each message waits for the acknowledgement of the one before
     const messages = new ClientStream();
     for (const [one, other] of [[client, server] as const, [server, client] as const]) {
       sockets.add(one);
