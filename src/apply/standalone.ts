@@ -23,15 +23,15 @@ import { canResume, isAnnounced, leavesNothing, withWhatIsDone } from './settle.
  * `sent` is what a run that stopped half-way had sent, when this one resumes it.
  */
 export async function runStandalone(applying: Applying, step: Step, sent: readonly SentStatement[] | undefined): Promise<Run[]> {
-  let attempt: Attempt = { sent, tries: 1 };
+  let round: Round = { sent, tries: 1 };
   for (;;) {
-    const ended = await new Standalone(applying, step, attempt).run();
+    const ended = await new Standalone(applying, step, round).run();
     if (ended instanceof Run) return [ended];
-    attempt = ended;
+    round = ended;
   }
 }
 
-interface Attempt {
+interface Round {
   readonly sent: readonly SentStatement[] | undefined;
   readonly tries: number;
 }
@@ -49,7 +49,7 @@ class Standalone {
   constructor(
     private readonly applying: Applying,
     private readonly step: Step,
-    private readonly attempt: Attempt,
+    private readonly round: Round,
   ) {
     const following = followed(applying, () => ({ step, connection: this.connection }));
     this.connection = new StepConnection(applying.session.wire, {
@@ -64,14 +64,14 @@ class Standalone {
       ...(applying.lint && { admit: (text: string) => admit(applying, step, text) }),
       beforeStream: async (text) => renderAnnouncement(this.applying, this.current, await this.entryOf(text)),
     });
-    this.current = new Run(step, attempt.tries, applying.watch);
+    this.current = new Run(step, round.tries, applying.watch);
   }
 
   /** The run, once it is recorded; or how to try again. */
-  async run(): Promise<Run | Attempt> {
+  async run(): Promise<Run | Round> {
     const { call, session } = this.applying;
     const { name, number, of } = this.step;
-    const { tries, sent } = this.attempt;
+    const { tries, sent } = this.round;
     call.report.info('step.started', { migration: name, step: number, of, tries, transaction: false, resumed: sent !== undefined });
     try {
       await session.send(renderStarted(this.applying, this.current));
@@ -89,7 +89,7 @@ class Standalone {
     const { migration, code, direction } = this.step;
     const { beforeEach, afterEach } = this.applying.call.config.migrations.hooks;
     if (typeof code !== 'function' && !beforeEach && !afterEach) return await judged(this.applying, this.step, () => this.script(code));
-    const run = this.attempt.sent === undefined ? 'first' : 'resumed';
+    const run = this.round.sent === undefined ? 'first' : 'resumed';
     const knex = await knexFor(this.applying.session, this.connection, () => contextOf(this.applying, this.step, run));
     await beforeEach?.(knex, [migration.knexEntry]);
     await judged(this.applying, this.step, () => (typeof code === 'function' ? whole(this.connection, code(knex)) : this.script(code)));
@@ -111,7 +111,7 @@ class Standalone {
     const described = await this.entryOf(text);
     if (described.kind === 'setting' && session.wire.status === 'T') return await send(); // SET TRANSACTION comes before any query
     const found = await readIndexState(session, described);
-    const announced = isAnnounced(this.attempt.sent ?? [], described);
+    const announced = isAnnounced(this.round.sent ?? [], described);
     const ours = announced || changes(described, found);
     const entry = ours ? described : { ...described, hash: undefined };
     await session.send(renderAnnouncement(this.applying, this.current, entry));
@@ -196,8 +196,8 @@ class Standalone {
     await recordStandalone(this.applying, this.current);
   }
 
-  // Gives the next attempt, where there can be one; else throws.
-  private async failed(thrown: unknown): Promise<Attempt> {
+  // Gives the next round, where there can be one; else throws.
+  private async failed(thrown: unknown): Promise<Round> {
     const { session, call } = this.applying;
     const error = this.connection.refused ?? thrown; // knex has written into it
     this.connection.close();
@@ -225,7 +225,7 @@ class Standalone {
   }
 
   // A transaction of the migration's own was rolled back: what came before it decides whether all of it can be run once more.
-  private async again(blockers: Blockers, entries: readonly SentStatement[]): Promise<Attempt | MigrationError> {
+  private async again(blockers: Blockers, entries: readonly SentStatement[]): Promise<Round | MigrationError> {
     if (!canResume(entries)) return await blockedForGood(this.applying, `${this.step.name}: ${takenBack}`, blockers);
     await backOff(this.applying, this.current, blockers);
     return { sent: entries, tries: this.current.tries + 1 };
