@@ -1,7 +1,7 @@
 import type { Session } from '../session/index.js';
 import { identifier } from '../sql.js';
 import { knexFor, StepConnection } from '../step/index.js';
-import { ApplyFailed, ApplyTooSlow } from './apply-failed.js';
+import { ApplyFailed, ApplyTooSlow } from './failure.js';
 import type { OpenRange } from './batch.js';
 import type { Backfill, Batch, Row } from './definition.js';
 import type { KeyColumn } from './key.js';

@@ -1,7 +1,12 @@
 import { isMigrationError, messageOf, sqlStateOf } from '../errors.js';
 import { TransactionBroken } from '../step/index.js';
-import { ApplyFailed, ApplyTooSlow } from './apply-failed.js';
 import type { BackfillError } from './state.js';
+
+/** What the code of a backfill threw, or gave: no value of a row is in the message. */
+export class ApplyFailed extends Error {}
+
+/** The code took longer than a batch may, with its rows locked. */
+export class ApplyTooSlow extends Error {}
 
 /**
  * What a failed batch says of what comes next. `crowded`: others were in the way, or it took too long: a smaller one, later. `bad-row`: a row of it

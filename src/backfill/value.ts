@@ -1,4 +1,4 @@
-import { ApplyFailed } from './apply-failed.js';
+import { ApplyFailed } from './failure.js';
 
 /** The value of a column, as code gives it, for JSON in which PostgreSQL reads it as pg would have sent it. */
 export function asInput(value: unknown): unknown {
