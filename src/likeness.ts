@@ -1,6 +1,16 @@
 import type { Finding } from './finding.js';
 import { ownTables, type Tables } from './history/index.js';
-import { diffSchema, keyOf, readSchema, renderChange, type Change, type Line, type Schema } from './schema/index.js';
+import {
+  diffSchema,
+  keyOf,
+  readSchema,
+  renderChange,
+  restrictTo,
+  type Change,
+  type Coverage,
+  type Line,
+  type Schema,
+} from './schema/index.js';
 import type { Session } from './session/index.js';
 
 /** What stands in a database, and whose it is. */
@@ -27,6 +37,11 @@ export async function readBuilt(session: Session, tables: Tables, lockTimeoutMs:
   const schema = await readSchema((text, values) => session.query(text, values), { excluded, lockTimeoutMs });
   const owners = await session.query<{ owner: string }>(ownersSql);
   return { schema, owners: owners.map(({ owner }) => owner) };
+}
+
+/** What was built without what a model is not about; see {@link restrictTo}. Pure. */
+export function coveredBy(coverage: Coverage, built: Built): Built {
+  return { ...built, schema: restrictTo(coverage, built.schema) };
 }
 
 /** What migrations do: how a database is before them and after. */

@@ -1,6 +1,6 @@
 import { messageOf, MigrationError } from '../errors.js';
-import { differences, readBuilt, type Built } from '../likeness.js';
-import { coveredBy, declare, inScratch, type ModelFile } from '../model/index.js';
+import { coveredBy, differences, readBuilt, type Built } from '../likeness.js';
+import { declare, inScratch, type ModelFile } from '../model/index.js';
 import { replay } from '../replay.js';
 import { openScratch, type Scratch } from '../scratch.js';
 import type { Session, Wire } from '../session/index.js';

@@ -1,8 +1,8 @@
 import type { Options } from '../config/index.js';
 import { MigrationError } from '../errors.js';
 import { errorsOf, type Finding } from '../finding.js';
-import { readBuilt, type Built } from '../likeness.js';
-import { buildModel, coveredBy, loadModel } from '../model/index.js';
+import { coveredBy, readBuilt, type Built } from '../likeness.js';
+import { buildModel, loadModel } from '../model/index.js';
 import { buildReplayed, type Replayed } from '../replayed.js';
 import { withScratch } from '../scratch.js';
 import { checkSnapshot, writeSnapshot } from '../snapshot.js';

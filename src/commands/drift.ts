@@ -1,7 +1,6 @@
 import type { Options } from '../config/index.js';
 import { changesSince, readLastShape } from '../drift.js';
-import { differences, readBuilt, type Built } from '../likeness.js';
-import { coveredBy } from '../model/index.js';
+import { coveredBy, differences, readBuilt, type Built } from '../likeness.js';
 import { buildReplayed } from '../replayed.js';
 import { openDatabase, runOnHistory } from '../run-call.js';
 import { mendOf, type Change } from '../schema/index.js';
