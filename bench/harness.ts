@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { ensureMigrated } from '../src/index.js';
 import { startTestDatabases } from '../src/testing/index.js';
+import { median } from './runner.js';
 
 const quick = process.argv.includes('--quick');
 const rounds = quick ? 5 : 15;
@@ -47,11 +48,10 @@ for (let round = 0; round <= rounds; round++) {
     if (round > 0) samples[way].push(performance.now() - before); // the first warms up
   }
 }
-const medianOf = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-const ours = medianOf(samples['reset()']);
+const ours = median(samples['reset()']);
 const rows = (Object.keys(ways) as Way[]).map((way) => {
-  const median = medianOf(samples[way]);
-  return `| ${way} | ${median.toFixed(1)} | ${Math.min(...samples[way]).toFixed(1)} | ${(median / ours).toFixed(1)} |`;
+  const middle = median(samples[way]);
+  return `| ${way} | ${middle.toFixed(1)} | ${Math.min(...samples[way]).toFixed(1)} | ${(middle / ours).toFixed(1)} |`;
 });
 console.log(['| way | median, ms | fastest, ms | times reset() |', '|---|---|---|---|', ...rows].join('\n'));
 console.log(
