@@ -46,7 +46,7 @@ export async function seeToBackfills(opened: Opened, { outcome, options }: Boote
  * Works on the backfills that this code's migrations have enqueued until they are done, and gives what is left: those of other releases. Throws
  * EM_BACKFILL_UNFINISHED where one has stopped.
  */
-export async function finishBackfills(opened: Opened): Promise<Awaited<ReturnType<typeof readUnfinished>>> {
+async function finishBackfills(opened: Opened): Promise<Awaited<ReturnType<typeof readUnfinished>>> {
   const { call, session, migrations } = opened;
   const tables = resolved(opened);
   const here = new Set(migrations.map(({ id }) => id));

@@ -29,7 +29,7 @@ const partialSuffix = '.partial';
 const backupPattern = /^([^-]+)-[\w.-]+-(\d{8}T\d{9}Z)\.dump(\.partial)?$/;
 
 /** Those of our files among the names that are backups of this database, newest first. Pure. */
-export function backupsOf(database: string, names: readonly string[]): string[] {
+function backupsOf(database: string, names: readonly string[]): string[] {
   return ours(database, names)
     .filter(({ partial }) => !partial)
     .sort((one, other) => other.time.localeCompare(one.time))

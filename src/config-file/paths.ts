@@ -41,7 +41,7 @@ export function anchorGiven(options: Record<string, unknown>, base: string): Opt
 }
 
 /** The option `schema` of a file with its relative paths made absolute from the file's directory. */
-export function anchorSchema({ schema }: Options, base: string): Options['schema'] {
+function anchorSchema({ schema }: Options, base: string): Options['schema'] {
   if (!isObject(schema) || schema instanceof URL) return anchorPath(schema, base) as Options['schema'];
   const anchored = Object.entries(schema).map(([key, value]) => [
     key,

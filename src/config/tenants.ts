@@ -65,7 +65,7 @@ async function answerOf(ask: () => unknown, path: string): Promise<unknown> {
 }
 
 /** Reads the names of schemas, each of which may stand once; writes all that is wrong with them down. */
-export function readTenantNames(value: unknown, place: Place): readonly string[] | undefined {
+function readTenantNames(value: unknown, place: Place): readonly string[] | undefined {
   if (!Array.isArray(value)) return refuse(place, 'a list of the names of schemas', shown(value));
   const before = place.problems.length;
   const names = value.map((each, index) => readTenantName(each, within(place, String(index))));

@@ -76,14 +76,14 @@ export function commandWords(sql: string): string {
 const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
 /** As pg_size_pretty does, in powers of 1024. */
-export function bytesWords(bytes: number): string {
+function bytesWords(bytes: number): string {
   const power = Math.min(units.length - 1, bytes < 1024 ? 0 : Math.floor(Math.log(bytes) / Math.log(1024)));
   const value = bytes / 1024 ** power;
   return `${value >= 10 || power === 0 ? Math.round(value) : Math.round(value * 10) / 10} ${units[power]}`;
 }
 
 /** Two digits of what is an estimate: `5,000,000`. */
-export function rowsWords(rows: number): string {
+function rowsWords(rows: number): string {
   const digits = Math.max(0, Math.floor(Math.log10(Math.max(1, rows))) - 1);
   return (Math.round(rows / 10 ** digits) * 10 ** digits).toLocaleString('en-US');
 }

@@ -65,7 +65,7 @@ export async function learnBaseline({ desk, template }: Workshop): Promise<Basel
 }
 
 /** Learns what a fresh database is; undefined where the role may not put rows back beside triggers and foreign keys. */
-export async function readBaseline({ facts }: Desk, link: Link): Promise<Baseline | undefined> {
+async function readBaseline({ facts }: Desk, link: Link): Promise<Baseline | undefined> {
   if (!facts.mayMend) return undefined;
   const contents = await readContents(link);
   const statement = renderDetect(contents, facts.superuser);

@@ -99,7 +99,7 @@ export async function expectHealed(database: TestDatabase, directory: string, { 
   return outcome;
 }
 
-export interface Head {
+interface Head {
   readonly history: readonly string[];
   /** What stands in `ran`. Default: the history. */
   readonly ran?: readonly string[];

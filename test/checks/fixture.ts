@@ -25,7 +25,7 @@ export function only(rules: RulesInput): RulesInput {
   return { ...Object.fromEntries(Object.keys(ruleTable).map((name) => [name, name.startsWith('history-') ? undefined : 'off'])), ...rules };
 }
 
-export interface Raising {
+interface Raising {
   readonly options?: Options;
   readonly input?: Partial<CheckInput>;
 }

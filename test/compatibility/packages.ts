@@ -22,7 +22,7 @@ export const oldest = { knex: '3.0.1', pg: '8.11.0' };
 export const between = { knex: '3', pg: '8.15.6' };
 
 /** TypeScript 5.7 is the oldest with which every type is checked, those of pg and Node too. */
-export const compilers = {
+const compilers = {
   'typescript-5.0': 'npm:typescript@5.0',
   'typescript-5.7': 'npm:typescript@5.7',
   'typescript-6': 'npm:typescript@6',

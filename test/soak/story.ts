@@ -73,7 +73,7 @@ export function castOf(dice: Dice, { pooledUrl, replica }: Stage): readonly Acto
   });
 }
 
-export interface Chapter {
+interface Chapter {
   readonly cast: readonly Actor[];
   readonly endings: readonly string[];
   readonly healing: readonly string[];

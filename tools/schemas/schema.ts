@@ -45,7 +45,7 @@ export function nameOf({ $ref }: Schema): string | undefined {
 }
 
 /** The schemas directly inside of one. */
-export function partsOf({ items, properties = {}, additionalProperties, anyOf = [], allOf = [], ...rest }: Schema): Schema[] {
+function partsOf({ items, properties = {}, additionalProperties, anyOf = [], allOf = [], ...rest }: Schema): Schema[] {
   const single = [items, additionalProperties, rest.not, rest.if, rest.then, rest.else].filter((each) => typeof each === 'object');
   return [...single, ...Object.values(properties), ...anyOf, ...allOf];
 }

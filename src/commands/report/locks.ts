@@ -34,7 +34,7 @@ function order(one: TableLock, other: TableLock): number {
 }
 
 /** The same of one step. Undefined where nothing is known of it. */
-export function stepLocks(step: PlannedStep, number: number): readonly TableLock[] {
+function stepLocks(step: PlannedStep, number: number): readonly TableLock[] {
   const found = step.trace ? tracedLocks(step.trace, step.locks) : foreseenLocks(step.locks ?? []);
   const locks = new Map<string, TableLock>();
   for (const lock of found) locks.set(lock.table, joined(locks.get(lock.table), { ...lock, steps: [number] }));
