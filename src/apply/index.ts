@@ -13,7 +13,6 @@ import type { Resumable } from './settle.js';
 import { runStandalone } from './standalone.js';
 import { runInTransaction } from './transaction.js';
 
-export type { Applying } from './applying.js';
 export { guardExit, loadMigrations } from './exit-guard.js';
 export { placeOf } from './place.js';
 export { readResumable, tellSent, type Resumable, type ToldStatement } from './settle.js';

@@ -15,7 +15,6 @@ export { isOpen, readProgress, type BackfillProgress } from './progress.js';
 export type { BackfillControl, BackfillError, BackfillStatus } from './state.js';
 export { chosenOf } from './names.js';
 export { describeProgress, isUnfinished, readChanged, readUnfinished, shortOf } from './unfinished.js';
-export type { Crew } from './worker.js';
 export type { Round } from './background.js';
 
 /**

@@ -28,7 +28,7 @@ export type { Created } from '../create-all.js';
 export type { ForeignToolName, Matched } from '../imported/index.js';
 export type { Init, InitOptions } from '../init/index.js';
 export type { ToldStatement } from '../apply/index.js';
-export type { AttemptStatus } from '../history/index.js';
+export type { AttemptStatus, FailedAttempts } from '../history/index.js';
 export type { Holder } from '../lock.js';
 export type { Effect } from '../source/index.js';
 export type { BreakingMigration } from '../lint-plan.js';
@@ -38,7 +38,6 @@ export type { HistoryRow, LockRepair, Locks, OnRecord, RecordAction, RecordRepai
 export type { Revision, RevisionOptions } from '../revision/index.js';
 export type { SquashResult } from '../squash/index.js';
 export type { Stamped } from '../stamp.js';
-export type { FailedAttempts } from '../history/index.js';
 export type { ForeseenLock, Work } from '../lint/index.js';
 export type { TracedLock, TracedMigration, TracedStatement } from '../trace/index.js';
 export type { Trace, TraceFailure } from '../traced-steps.js';

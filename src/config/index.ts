@@ -1,4 +1,4 @@
-export { readBackup, type BackupDirectory, type BackupSettings } from './backup.js';
+export type { BackupDirectory, BackupSettings } from './backup.js';
 export { knexClientOf, type Connect, type ConnectionInput, type PgConfig } from './connection.js';
 export {
   databasesOf,
@@ -16,9 +16,9 @@ export { extraCertificatesFile, inheritedVariables, searchedDirectories } from '
 export { lintRuleTable, type LintRule } from './lint-rules.js';
 export { defaultSmallTableRows, type LintInput, type LintSettings } from './lint.js';
 export { migrationKeys } from './migrations.js';
-export type { MigrationHook, MigrationHooks, MigrationsConfig, MigrationsInput } from './migrations.js';
-export type { MigrationModule, MigrationModules, MigrationSource } from './modules.js';
-export { defineConfig, type Check, type CheckContext, type Expectation, type Logger } from './options.js';
+export type { MigrationHook, MigrationsConfig, MigrationsInput } from './migrations.js';
+export type { MigrationModule, MigrationSource } from './modules.js';
+export { defineConfig, type Check, type CheckContext, type Logger } from './options.js';
 export type { ApplicationInput, BackfillMode, ExpectationInput, Mode, Options, ProgressEvent } from './options.js';
 export { isConnectionGiven, problemsOf, resolveConfig, type Config } from './resolve.js';
 export type { ReplicaInput, ReplicaSettings } from './replicas.js';
@@ -27,7 +27,7 @@ export type { SchemaInput, SchemaSource } from './schema.js';
 export { mainStream, type After, type Stream, type StreamSettings } from './streams.js';
 export { readTenantName, type TenantSettings, type TenantsInput } from './tenants.js';
 export type { ThrottleAnswer, ThrottleSettings } from './throttle.js';
-export type { Timeouts, TimeoutsInput } from './timeouts.js';
+export type { TimeoutsInput } from './timeouts.js';
 export {
   flag,
   isObject,

@@ -2,5 +2,5 @@ export { isNamed, restrictTo, type Coverage } from './coverage.js';
 export { diffSchema, keyOf, renderChange, type Change } from './diff.js';
 export { compressLines, expandLines, fingerprint, isSameSchema, type Fingerprint } from './fingerprint.js';
 export { mendOf } from './mend.js';
-export { compareSnapshots, renderSnapshot, type Snapshotted } from './snapshot.js';
-export { readSchema, type Line, type Query, type Schema, type SchemaOptions } from './inspect.js';
+export { compareSnapshots, renderSnapshot } from './snapshot.js';
+export { readSchema, type Line, type Query, type Schema } from './inspect.js';

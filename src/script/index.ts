@@ -1,3 +1,3 @@
-export { renderScript, type ScriptRequest } from './script.js';
+export { renderScript } from './script.js';
 export { selectRange, type Range } from './range.js';
 export { messagesOf, type ScriptStep } from './step.js';

@@ -15,9 +15,8 @@ export { listMigrations } from './list.js';
 export { lineAt, migrationId, parsedLength, placeInStack, recordedName, renderReplaced } from './migration.js';
 export type { LoadedMigration, Migration, MigrationCode, MigrationSettings, Replaced, SqlScript } from './migration.js';
 export type { ParsedStatement, Tokens } from './parser.js';
-export { knexExtensions } from './select.js';
 export type { Misplaced, ScriptStatement } from './sql-script.js';
-export type { IndexName, StatementSummary } from './statement.js';
+export type { StatementSummary } from './statement.js';
 
 // What follows needs the SQL parser, or decides whether to: loaded on first use, since every module costs the up-to-date boot up to
 // a millisecond.

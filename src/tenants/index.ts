@@ -1,3 +1,3 @@
-export { ensureTenants, type TenantsRequest } from './ensure-tenants.js';
+export { ensureTenants } from './ensure-tenants.js';
 export { fleetKey } from './fleet-lock.js';
-export { optionsOf, tenantsOf, type TenantPlace } from './options.js';
+export { optionsOf, tenantsOf } from './options.js';

@@ -1,4 +1,4 @@
-export type { Action, ActionOf, ColumnDefinition, Constraint, IndexDefinition, Name, ObjectKind, PartitionKey, Refusal } from './action.js';
+export type { Action, ActionOf, ColumnDefinition, Constraint, IndexDefinition, Name, Refusal } from './action.js';
 export { readBlock, readFunction, readRefusal } from './block.js';
 export { pinnedBy, typeNameOf } from './column.js';
 export { everyTable, functionsIn, isTableOrView, relationsIn, writtenName } from './names.js';
