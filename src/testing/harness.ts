@@ -136,8 +136,9 @@ export async function startRun(options: TestDatabasesOptions, needed: 'template'
   if (needed === 'template') await project.list();
   tell('server.starting');
   const server = await openServer(options);
+  let opened: Desk | undefined;
   try {
-    const desk = await openDesk({ url: server.url, run: newRun(), as: 'owner' });
+    const desk = (opened = await openDesk({ url: server.url, run: newRun(), as: 'owner' }));
     tell('sweep.started');
     await sweep(desk);
     const workshop = await openWorkshop(desk, options);
@@ -151,6 +152,7 @@ export async function startRun(options: TestDatabasesOptions, needed: 'template'
       stop: async () => await (stopping ??= stop(workshop, server)),
     };
   } catch (error) {
+    await opened?.link.close().catch(() => undefined); // and with it goes the lock that says that the run is alive
     await server.remove();
     throw error;
   }

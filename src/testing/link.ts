@@ -71,7 +71,10 @@ export async function connectLink(config: PgConfig): Promise<Link> {
   const rowsOf = (result: unknown): unknown[] => ((Array.isArray(result) ? result.at(-1) : result) as pg.QueryResult).rows;
   const query = async (text: string, values?: readonly unknown[]) =>
     await holding(async () => rowsOf(await client.query(text, values === undefined ? undefined : [...values])));
-  await query(renderSettings(client.processID));
+  await query(renderSettings(client.processID)).catch(async (error: unknown) => {
+    await client.end().catch(() => undefined);
+    throw error;
+  });
   return {
     processId: client.processID,
     query: query as Link['query'],

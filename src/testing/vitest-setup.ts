@@ -39,8 +39,11 @@ export function setupDatabases(options: VitestOptions = {}): Setup {
     await provide(working, run.workshop);
     if (project.vitest.config.watch) watch(working);
     return async () => {
-      await run.stop();
-      await server.leave();
+      try {
+        await run.stop();
+      } finally {
+        await server.leave();
+      }
     };
   };
 }
@@ -129,7 +132,10 @@ async function shareServer({ url, postgres, settings, listen }: TestDatabasesOpt
   const entry = shared.get(key) ?? { server: openServer({ url, postgres, settings, listen }), users: 0 };
   shared.set(key, entry);
   entry.users++;
-  const server = await entry.server;
+  const server = await entry.server.catch((error: unknown) => {
+    if (shared.get(key) === entry) shared.delete(key);
+    throw error;
+  });
   const leave = async () => {
     if (--entry.users > 0) return;
     shared.delete(key);

@@ -1,11 +1,20 @@
 import pg from 'pg';
 import { expect, test } from 'vitest';
 import { startTestDatabases, type TestDatabase, type TestDatabasesOptions } from '../../src/testing/index.js';
+import { poll } from '../support/boot.js';
 import { makeDirectory } from '../support/directories.js';
-import { createDatabase } from '../support/servers.js';
+import { createDatabase, type TestDatabase as Maintenance } from '../support/servers.js';
 import { files, ours, startHarness } from './fixture.js';
 
 const namesIn = async (db: TestDatabase) => (await db.pool.query<{ name: string }>('select name from people')).rows;
+/** A run that has failed keeps neither its connection nor, with it, the lock that says that it is alive. */
+const waitUntilLeft = async (maintenance: Maintenance) =>
+  await poll(async () => {
+    const left = await maintenance.query(
+      `select from pg_stat_activity where datname = current_database() and application_name = 'ensure-migrated/testing'`,
+    );
+    return left.length === 0 || undefined;
+  }, 5_000);
 const ada = `insert into people (name) values ('Ada')`;
 
 test.each<[object, string]>([
@@ -51,6 +60,16 @@ test.each<[string, TestDatabasesOptions['seed'], string]>([
   const refused = startTestDatabases({ migrations: await makeDirectory(files), url: maintenance.url, seed: given });
   await expect(refused).rejects.toMatchObject({ code: 'EM_TEST_SERVER', message: expect.stringContaining(message) as string });
   expect(await ours(maintenance)).toEqual([]);
+  await waitUntilLeft(maintenance);
+});
+
+test('a role that may not set what the harness sets is told so, and its session is ended', async () => {
+  const maintenance = await createDatabase();
+  const role = await maintenance.createRole('createdb');
+  await maintenance.query('revoke execute on function pg_catalog.set_config from public');
+  const refused = startTestDatabases({ migrations: await makeDirectory(files), url: role.url });
+  await expect(refused).rejects.toMatchObject({ code: 'EM_TEST_SERVER', message: expect.stringContaining('set_config') as string });
+  await waitUntilLeft(maintenance);
 });
 
 test('resets that are asked at once come one after the other', async () => {

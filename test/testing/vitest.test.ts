@@ -2,6 +2,8 @@ import { readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
+import type { TestProject } from 'vitest/node';
+import { setupDatabases } from '../../src/testing/vitest-setup.js';
 import { makeInstalled } from '../support/directories.js';
 import { root } from '../support/majors.js';
 import { startScript, type Script } from '../support/process.js';
@@ -183,3 +185,19 @@ async function createClient(url: string): Promise<pg.Client> {
   await client.connect();
   return client;
 }
+
+test('a server that did not start is not kept for the next setup, and one is left also where the run cannot be stopped', async () => {
+  const shared = (globalThis as Record<symbol, unknown>)[Symbol.for('ensure-migrated/vitest/setup')] as ReadonlyMap<string, unknown>;
+  const config = { root: await makeProject({}) };
+  const project = { config, vitest: { config: { watch: false } }, provide: () => undefined } as unknown as TestProject;
+  await expect(setupDatabases({ postgres: 3 })(project)).rejects.toMatchObject({ code: 'EM_TEST_SERVER' });
+  expect(shared.size).toBe(0);
+  const maintenance = await createDatabase();
+  const teardown = await setupDatabases({ url: maintenance.url })(project);
+  expect(shared.size).toBe(1);
+  await maintenance.query(
+    `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and application_name = 'ensure-migrated/testing'`,
+  );
+  await expect(teardown()).rejects.toThrow();
+  expect(shared.size).toBe(0);
+});
