@@ -109,9 +109,7 @@ export class Wire {
       const query = new pg.Query({ text, rowMode: 'array' } as pg.QueryConfig);
       const done = new Promise<unknown>((resolve) => query.once('end', () => resolve(undefined)).once('error', resolve));
       query.on('row', (row: unknown, result: unknown) => {
-        const rows = sets.get(result);
-        if (rows) rows.push(row as unknown[]);
-        else sets.set(result, [row as unknown[]]);
+        (sets.get(result) ?? sets.set(result, []).get(result))?.push(row as unknown[]);
       });
       const error = await this.settled(text, async () => {
         this.client.query(query);
@@ -231,10 +229,13 @@ export class Wire {
 
   private async readyAgain(): Promise<void> {
     const { connection } = this.internals as unknown as { connection: NodeJS.EventEmitter };
-    let listener: () => void = () => undefined;
-    const ready = new Promise<void>((resolve) => connection.once('readyForQuery', (listener = resolve)));
-    await Promise.race([ready, this.ended]);
-    connection.off('readyForQuery', listener);
+    let done: () => void = () => undefined;
+    const ready = new Promise<void>((resolve) => (done = resolve));
+    connection.once('readyForQuery', done);
+    this.client.once('end', done); // what waits for the promise `ended` stays there: one more for each message of a session
+    await ready;
+    connection.off('readyForQuery', done);
+    this.client.off('end', done);
   }
 }
 
