@@ -2,6 +2,7 @@ import type { Finding } from './finding.js';
 
 /** The phases of a boot, in the order in which they can happen. Their durations stand in `outcome.timings`. */
 export const phases = ['connect', 'read', 'lock', 'check', 'backup', 'apply', 'verify', 'release', 'replicas'] as const;
+/** One of {@link phases}. */
 export type Phase = (typeof phases)[number];
 
 /** `ahead`: the database has newer migrations, and each is marked compatible with older code. `off`: nothing was looked at. */

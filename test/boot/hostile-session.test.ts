@@ -122,7 +122,8 @@ describe('stopped half-way, said so, not run a second time: a migration outside 
     expect(error, error.message).toMatchObject({ code: row.code });
     for (const part of row.says) expect(error.message).toMatch(part);
     expect(error.message).toContain(`already done outside a transaction: ${row.done ?? 'insert into "log"'}\n`);
-    const attempt = { status: 'unfinished', message: row.message ?? row.code, ...(row.sqlState && { sqlState: row.sqlState }) };
+    const told = { status: 'unfinished', message: row.message ?? row.code, ...(row.sqlState && { sqlState: row.sqlState }) };
+    const attempt = row.code === 'EM_LOCK_LOST' ? { status: 'started' } : told; // another may have begun: it says nothing any more
     const left = { ...untouched, log: ['0001', '0002'], owner: { state: 'failed' }, attempt };
     expect(await scene.aftermath()).toMatchObject(left);
 
