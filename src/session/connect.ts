@@ -35,11 +35,8 @@ export async function connect(call: Call, source: () => Promise<PgConfig>, role:
   const attempt = async () => {
     call.stop.throwIfAborted();
     const config = await given(source, leftMs());
-    return await connectOnce(
-      { connectionTimeoutMillis: Math.min(attemptMs, leftMs()), ...config },
-      applicationName(call.config.application.name, role),
-      call.stop,
-    );
+    const connectionTimeoutMillis = Math.min(config.connectionTimeoutMillis || attemptMs, leftMs()); // 0 means no limit to pg
+    return await connectOnce({ ...config, connectionTimeoutMillis }, applicationName(call.config.application.name, role), call.stop);
   };
   try {
     return await attempt();
@@ -80,8 +77,8 @@ export async function connectOnce(config: PgConfig, application: string, stop?: 
   const { query_timeout: _1, statement_timeout: _2, lock_timeout: _3, idle_in_transaction_session_timeout: _4, ...rest } = config;
   const client = new pg.Client({
     keepAlive: true,
-    connectionTimeoutMillis: attemptMs,
     ...rest,
+    connectionTimeoutMillis: rest.connectionTimeoutMillis || attemptMs,
     application_name: application,
   });
   let lost: Error | undefined;

@@ -190,6 +190,15 @@ test('a connection function that hangs ends a boot after connectMs, and a call f
   expect(performance.now() - startedAt).toBeLessThan(1_000);
 });
 
+test.each([0, 60_000])('connectMs bounds an attempt whose own limit is %i ms', async (connectionTimeoutMillis) => {
+  const silent = createServer((socket) => socket.on('error', () => undefined));
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const connection = { host: '127.0.0.1', port: (silent.address() as AddressInfo).port, user: 'app', connectionTimeoutMillis };
+  const error = await start({ connection, timeouts: { connectMs: 300 } }).outcome.catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'EM_CONNECT_TIMEOUT' });
+  silent.close();
+});
+
 test('a server that ends the connection together with its greeting is tried again, and says why', async () => {
   const message = (type: string, body: string) => Buffer.concat([Buffer.from(type), lengthOf(body), Buffer.from(body, 'latin1')]);
   const lengthOf = (body: string) => Buffer.from([0, 0, 0, body.length + 4]);
