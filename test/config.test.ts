@@ -15,6 +15,13 @@ afterEach(() => void (process.env = environment));
 
 const knexWith = (migrations: object) => knexOf({ client: 'pg', connection: url, migrations });
 
+test.each([new URL('file:///srv/migrations/'), 'file:///srv/migrations/', '/srv/migrations/', '/srv/x/../migrations'])(
+  'a directory has one name, however it is written: %s',
+  (migrations) => {
+    expect(resolveConfig({ migrations }).migrations.directories).toEqual(['/srv/migrations']);
+  },
+);
+
 describe('what is not given', () => {
   test('has the default of the table', async () => {
     const config = resolveConfig();

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fchmodSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fchmodSync, ftruncateSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, MigrationError } from '../errors.js';
 import { here } from './text.js';
@@ -48,9 +48,10 @@ export async function makePage(target: PageTarget, told: Told): Promise<string> 
 
 // What SQL may hold is not for everybody on this machine, also where everybody could read the page that was there.
 function writePrivately(file: string, page: string): void {
-  const descriptor = openSync(file, existsSync(file) ? 'w' : 'wx', 0o600);
+  const descriptor = openSync(file, existsSync(file) ? 'r+' : 'wx', 0o600); // which keeps the page of somebody whose mode is not ours to change
   try {
     fchmodSync(descriptor, 0o600);
+    ftruncateSync(descriptor);
     writeFileSync(descriptor, page);
   } finally {
     closeSync(descriptor);

@@ -36,7 +36,7 @@ function readPath(value: unknown, place: Place, kind: Kind): string | undefined 
 
 function readFileUrl(url: string, place: Place, expected: string): string | undefined {
   try {
-    return fileURLToPath(url);
+    return resolve(fileURLToPath(url)); // without the slash at the end
   } catch {
     return refuse(place, expected, shown(url));
   }

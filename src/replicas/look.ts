@@ -91,7 +91,7 @@ export class Replica implements AsyncDisposable {
   }
 
   private async open(limit: AbortSignal): Promise<Wire> {
-    const wire = await this.opened.session.openSecond(this.settings.connection, '/replica', limit);
+    const wire = await this.opened.session.openSecond(this.settings.connection, '/replica', { stop: limit });
     if (limit.aborted) wire.destroy(limit.reason as Error);
     limit.throwIfAborted();
     return (this.wire = wire);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { constants, copyFileSync, linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { MigrationsConfig } from '../config/index.js';
 import { messageOf, MigrationError } from '../errors.js';
@@ -30,15 +30,16 @@ export class Draft implements Disposable {
     return dirname(file) === this.path ? join(dirname(this.path), basename(file)) : file;
   }
 
-  /** Moves files to their place, in their order. Overwrites nothing: throws EM_CONFIG_INVALID, and none is left there then. */
+  /** Puts files into their place, in their order. Overwrites nothing: throws EM_CONFIG_INVALID, and none of them is left there then. */
   publish(files: readonly string[]): void {
-    const places = files.map((file) => this.placeOf(file));
-    const there = places.find((place) => existsSync(place));
-    if (there !== undefined) throw unwritable(there, new Error('it is there already'));
+    const placed: string[] = [];
     try {
-      for (const file of files) renameSync(file, this.placeOf(file));
+      for (const file of files) {
+        putThere(file, this.placeOf(file));
+        placed.push(this.placeOf(file));
+      }
     } catch (cause) {
-      for (const place of places) rmSync(place, { force: true });
+      for (const place of placed) rmSync(place, { force: true });
       throw unwritable(dirname(this.path), cause);
     }
   }
@@ -49,6 +50,16 @@ export class Draft implements Disposable {
     } catch {
       // It stays, and does no harm.
     }
+  }
+}
+
+// A link is there whole or not at all; some file systems have none.
+function putThere(file: string, place: string): void {
+  try {
+    linkSync(file, place);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+    copyFileSync(file, place, constants.COPYFILE_EXCL);
   }
 }
 

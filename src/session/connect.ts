@@ -34,8 +34,8 @@ export async function connect(call: Call, source: () => Promise<PgConfig>, role:
   const leftMs = () => Math.max(1, deadline - performance.now());
   const attempt = async () => {
     call.stop.throwIfAborted();
-    const config = await given(source, leftMs());
-    const connectionTimeoutMillis = Math.min(config.connectionTimeoutMillis || attemptMs, leftMs()); // 0 means no limit to pg
+    const config = await given(source, { withinMs: leftMs(), stop: call.stop });
+    const connectionTimeoutMillis = Math.min(limitOf(config), leftMs());
     return await connectOnce({ ...config, connectionTimeoutMillis }, applicationName(call.config.application.name, role), call.stop);
   };
   try {
@@ -47,17 +47,34 @@ export async function connect(call: Call, source: () => Promise<PgConfig>, role:
   }
 }
 
-/** Where to connect. A function of the user's may hang, as one that asks a service for a password: throws EM_CONNECT_TIMEOUT then. */
-export async function given(source: () => Promise<PgConfig>, withinMs = attemptMs): Promise<PgConfig> {
+/** Patience with a function of the user's. */
+export interface Patience {
+  /** Default 10 000. */
+  readonly withinMs?: number;
+  readonly stop?: AbortSignal;
+}
+
+/** What a function of the user's answers. It may hang, as one that asks a service for a password: throws EM_CONNECT_TIMEOUT then, and the reason of `stop`. */
+export async function given<T>(source: () => Promise<T>, { withinMs = attemptMs, stop }: Patience = {}): Promise<T> {
+  stop?.throwIfAborted();
   let timer: NodeJS.Timeout | undefined;
+  let giveUp: () => void = () => undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(silent(withinMs)), withinMs);
+    giveUp = () => reject(stop?.reason as Error);
+    stop?.addEventListener('abort', giveUp);
   });
   try {
     return await Promise.race([source(), limit]);
   } finally {
     clearTimeout(timer);
+    stop?.removeEventListener('abort', giveUp);
   }
+}
+
+// 0, and what is no number, is no limit to pg.
+function limitOf({ connectionTimeoutMillis }: PgConfig): number {
+  return Number(connectionTimeoutMillis) > 0 ? Number(connectionTimeoutMillis) : attemptMs;
 }
 
 function silent(withinMs: number): MigrationError {
@@ -67,7 +84,7 @@ function silent(withinMs: number): MigrationError {
 
 /** In place of {@link connect}, for a question that can do without an answer: one attempt. Throws what pg throws. */
 export async function connectAtOnce(call: Call, source: () => Promise<PgConfig>, role: string): Promise<pg.Client> {
-  return await connectOnce(await given(source), applicationName(call.config.application.name, role), call.stop);
+  return await connectOnce(await given(source, call), applicationName(call.config.application.name, role), call.stop);
 }
 
 /** One attempt; throws what pg throws. */
@@ -78,7 +95,7 @@ export async function connectOnce(config: PgConfig, application: string, stop?: 
   const client = new pg.Client({
     keepAlive: true,
     ...rest,
-    connectionTimeoutMillis: rest.connectionTimeoutMillis || attemptMs,
+    connectionTimeoutMillis: limitOf(rest),
     application_name: application,
   });
   let lost: Error | undefined;

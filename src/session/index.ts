@@ -4,7 +4,7 @@ import type { Connect, PgConfig } from '../config/index.js';
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
 import { applicationName } from './application-name.js';
 import { requestCancel } from './cancel.js';
-import { connect, connectOnce, given } from './connect.js';
+import { connect, connectOnce, given, type Patience } from './connect.js';
 import type { Follower, Hear } from './follower.js';
 import { startLease, type Lease } from './lease.js';
 import { leaseSettings, renderSettings, sessionSettings, transactionSettings, type Setting } from './settings.js';
@@ -195,9 +195,9 @@ export class Session implements AsyncDisposable {
   }
 
   /** A second connection; throws what pg throws, without trying again. */
-  async openSecond(source: () => Promise<PgConfig>, role: string, limit = this.call.stop): Promise<Wire> {
+  async openSecond(source: () => Promise<PgConfig>, role: string, patience: Patience = { stop: this.call.stop }): Promise<Wire> {
     const application = applicationName(this.call.config.application.name, role);
-    const wire = new Wire(await connectOnce(await given(source), application, limit));
+    const wire = new Wire(await connectOnce(await given(source, patience), application, patience.stop));
     this.seconds.add(wire);
     void wire.ended.then(() => this.seconds.delete(wire));
     return wire;
@@ -211,7 +211,7 @@ export class Session implements AsyncDisposable {
     this.vigil = keepVigil({
       wire,
       leaseMs,
-      open: async (limit) => await this.openSecond(async () => await given(source, leaseMs), '/vigil', limit),
+      open: async (stop) => await this.openSecond(source, '/vigil', { withinMs: leaseMs, stop }),
       backendPid: () => (this.direct ? wire.processId : undefined),
     });
   }

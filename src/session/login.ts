@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import type { Connect, PgConfig } from '../config/index.js';
+import { given } from './connect.js';
 
 /** Where pg connects and as whom, with all that it reads from a URL and from the PG* variables: for a program that is not pg. */
 export interface Login {
@@ -30,17 +31,17 @@ interface Resolved {
   };
 }
 
-/** Asks for the credentials anew, since they may rotate. Connects to nothing; throws what the user's functions throw. */
+/** Asks for the credentials anew, since they may rotate. Connects to nothing; throws what the user's functions throw, EM_CONNECT_TIMEOUT where they hang. */
 export async function readLogin(source: Connect): Promise<Login> {
-  const { stream, ...config } = (await source()) as PgConfig & { stream?: unknown };
+  const { stream, ...config } = (await given(source)) as PgConfig & { stream?: unknown };
   const { connectionParameters } = new pg.Client(config) as unknown as Resolved; // it resolves by itself, and does not connect
   const { host, port, user, password, database, ssl, options } = connectionParameters;
-  const given = typeof password === 'function' ? await (password as () => unknown)() : password;
+  const secret = typeof password === 'function' ? await given(async () => await (password as () => unknown)()) : password;
   return {
     host,
     port,
     user,
-    password: typeof given === 'string' && given !== '' ? given : undefined,
+    password: typeof secret === 'string' && secret !== '' ? secret : undefined,
     database,
     ssl: ssl ?? false,
     options,
@@ -51,7 +52,7 @@ export async function readLogin(source: Connect): Promise<Login> {
 /** The same server, user and options, but another database. A URL is resolved: what it says of the database would beat a key beside it. */
 export function atDatabase(source: Connect, name: string): Connect {
   return async () => {
-    const { connectionString: _, ...config } = await source();
+    const { connectionString: _, ...config } = await given(source);
     const { host, port, user, password, ssl, options } = await readLogin(source);
     return { ...config, host, port, user, password, ssl, options, database: name };
   };

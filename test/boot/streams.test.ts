@@ -305,12 +305,12 @@ test('kill -9 between two segments: the next boot goes on where that one ended',
   await expectHealed(scene);
 });
 
-test('two services and a package on one database, 10 processes each: each migration runs once, in order, and all are ready', async () => {
+test('two services and a package on one database, 5 processes each: each migration runs once, in order, and all are ready', async () => {
   const database = await createDatabase();
   const { streams } = await makeScene({}, database);
   const services = await Promise.all(
     ['api', 'worker'].map(async (name) => ({
-      herd: await startHerd(10),
+      herd: await startHerd(5),
       options: {
         connection: database.url,
         streams,
@@ -323,7 +323,7 @@ test('two services and a package on one database, 10 processes each: each migrat
   );
   const booted = (await Promise.all(services.map(async ({ herd, options }) => await herd.boot(options)))).flat();
   expect(booted.filter(({ status }) => status !== 'migrated' && status !== 'in-sync')).toEqual([]);
-  expect(booted).toHaveLength(20);
+  expect(booted).toHaveLength(10);
   const applied = booted.flatMap((each) => each.applied ?? []).map(({ name }) => name);
   expect(applied.sort()).toEqual(['1_api.sql', '1_log.sql', '1_users.sql', '1_worker.sql', '2_teams.sql']);
   const rows = await database.query(
