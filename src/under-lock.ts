@@ -129,8 +129,6 @@ export class Locked {
   backup: string | undefined;
   /** What was taken back so far. */
   readonly reverted: AppliedMigration[] = [];
-  /** Whether there is a claim; behind a pooler it is committed with all else. */
-  isClaimed = false;
   private claimed: Claimed | undefined;
   private released = false;
 
@@ -147,6 +145,11 @@ export class Locked {
       key: this.key,
       scope: this.scope,
     } = place);
+  }
+
+  /** Whether there is a claim; behind a pooler it is committed with all else. */
+  get isClaimed(): boolean {
+    return this.claimed !== undefined;
   }
 
   /** Compares with the journal. `resumable` tells which unfinished migrations can simply be run again, and count as pending then. */
@@ -171,7 +174,6 @@ export class Locked {
     const { readUnsound } = await import('./verify.js'); // who only waits has no need of the checks behind it
     const before = (owner?.state === 'clear' ? undefined : (owner?.before as Unsound | undefined)) ?? (await readUnsound(session));
     const claim = await call.report.phase('lock', () => claimHistory({ call, session, tables, facts, scope, before }));
-    this.isClaimed = true;
     return (this.claimed = { ...claim, owner: { ...claim.owner, before } });
   }
 

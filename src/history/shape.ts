@@ -1,3 +1,4 @@
+import { isObject } from '../config/index.js';
 import { MigrationError } from '../errors.js';
 import type { Attempt, Owner, StatementEntry } from './journal.js';
 
@@ -20,7 +21,6 @@ const statementShape: Shape<StatementEntry> = {
   ...{ number: 'number', summary: 'string', kind: 'string', index: 'reasons', hash: 'string', failed: 'boolean' },
 };
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isArrayOf = (value: unknown, is: (each: unknown) => boolean): boolean => Array.isArray(value) && value.every(is);
 const isString = (value: unknown) => typeof value === 'string';
 
