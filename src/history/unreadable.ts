@@ -1,8 +1,8 @@
 import { messageOf, MigrationError, sqlStateOf } from '../errors.js';
 import type { Reading } from './hindered.js';
 
-// 21: several owner rows; 22, XX: contents that no run of ours has written; 42: another shape. 0A: no table at all.
-const otherShape = /^(0A|21|22|42|XX)/;
+// 21: several owner rows; 22, XX: contents that no run of ours has written; 23514: a check that is not ours; 42: another shape. 0A: no table at all.
+const otherShape = /^(0A|21|22|23514|42|XX)/;
 const denied = '42501';
 const lockTimedOut = '55P03';
 
