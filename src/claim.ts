@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Call } from './call.js';
 import { MigrationError, sqlStateOf } from './errors.js';
-import { asUnreadable, joinedNames, renderCreateTables, splitNames, type Facts, type Owner, type Tables } from './history/index.js';
+import { aboutHistory, joinedNames, renderCreateTables, splitNames, type Facts, type Owner, type Tables } from './history/index.js';
 import { renderOwner } from './journal-rows.js';
 import { describeSessions, type Session } from './session/index.js';
 import { jsonLiteral, literal } from './sql.js';
@@ -43,11 +43,7 @@ const missing = /^(42P01|3F000)$/;
  * throws {@link LockGivenUp} once something has moved. Throws EM_HISTORY_INVALID for tables that are not as these, before anything of it is committed.
  */
 export async function claimHistory(request: ClaimRequest): Promise<Claim> {
-  try {
-    return await claim(request);
-  } catch (error) {
-    throw await asUnreadable(request, error);
-  }
+  return await aboutHistory(request, claim(request));
 }
 
 async function claim(request: ClaimRequest): Promise<Claim> {

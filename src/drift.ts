@@ -52,10 +52,10 @@ export async function readLastShape({
   tables,
   applied,
 }: Pick<DriftRequest, 'session' | 'tables' | 'applied'>): Promise<LastShape | undefined> {
-  const [row] = await session.query<{ at: Date; detail: Remembered }>(
+  const [row] = await session.query<{ at: Date; detail: Remembered | null }>(
     `select at, detail from ${tables.journal} where kind = 'schema' order by id desc limit 1`,
   );
-  if (row?.detail.history !== digestOfNames(applied) || (await hasOtherHistory(session))) return undefined;
+  if (row?.detail?.history !== digestOfNames(applied) || (await hasOtherHistory(session))) return undefined;
   const lines = await expandLines(row.detail.lines).catch(() => undefined); // nothing that a run has written: as if nothing were stored
   return lines && { at: row.at, schema: { serverVersion: row.detail.serverVersion, lines } };
 }

@@ -3,7 +3,7 @@ import { isOther, renderClaimed } from './claim.js';
 import { rememberSchema } from './drift.js';
 import { findingsError, MigrationError, sqlStateOf } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
-import { renderHistoryDelete, renderHistoryInsert, type Attempt, type History } from './history/index.js';
+import { aboutHistory, renderHistoryDelete, renderHistoryInsert, type Attempt, type History } from './history/index.js';
 import { accountName, renderStamp } from './journal-rows.js';
 import { settleLastRun } from './last-run.js';
 import { renderPossession } from './lock.js';
@@ -122,7 +122,7 @@ class Stamp {
     const checksums = recordedChecksums(state.journal);
     const rows = [...this.historyRows(stamping), ...this.journalRows(stamping, checksums, proof)];
     try {
-      await session.send([renderPossession(key), renderClaimed(tables, claim.owner), ...rows].join('\n'));
+      await aboutHistory(this.locked, session.send([renderPossession(key), renderClaimed(tables, claim.owner), ...rows].join('\n')));
     } catch (error) {
       throw lockLostOr(error);
     }

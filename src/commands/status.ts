@@ -5,7 +5,7 @@ import type { Options, Rule } from '../config/index.js';
 import { describeDrift } from '../drift.js';
 import { sqlStateOf } from '../errors.js';
 import { shellWord, type Finding } from '../finding.js';
-import { asUnreadable, readHistory, type History, type JournalEntry } from '../history/index.js';
+import { readHistory, type History, type JournalEntry } from '../history/index.js';
 import { lockKey, readHolder, type Holder } from '../lock.js';
 import type { UnfinishedBackfill } from '../outcome.js';
 import { readState } from '../read-state.js';
@@ -99,7 +99,7 @@ async function findKnexLock({ session, tables }: Opened): Promise<Finding[]> {
   try {
     return (await isSetByKnex(session, tables)) ? [knexLocked()] : [];
   } catch (error) {
-    if (sqlStateOf(error) !== '42501') throw await asUnreadable({ session, tables }, error);
+    if (sqlStateOf(error) !== '42501') throw error;
     return [];
   }
 }

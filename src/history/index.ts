@@ -39,7 +39,7 @@ export {
   type StatementEntry,
 } from './journal.js';
 export { isOwner } from './shape.js';
-export { asUnreadable } from './unreadable.js';
+export { aboutHistory, asUnreadable } from './unreadable.js';
 
 /** See hindered.ts; loaded when something has gone wrong. */
 export async function asHindered(...args: Parameters<typeof import('./hindered.js').asHindered>): Promise<unknown> {

@@ -3,7 +3,7 @@ import { migrationId } from '../source/index.js';
 import { literal } from '../sql.js';
 import type { Tables } from './tables.js';
 import { checkedAttempt, checkedStatement } from './shape.js';
-import { asUnreadable } from './unreadable.js';
+import { aboutHistory } from './unreadable.js';
 
 /** What an attempt came to. `started` and `unfinished` are of migrations outside a transaction, and need to be settled. */
 export type AttemptStatus = 'started' | 'done' | 'undone' | 'unfinished' | 'failed';
@@ -181,9 +181,5 @@ export async function readStatements(session: Session, tables: Tables, migration
 
 // Waits for a table that somebody has locked no longer than readHistory() does, and throws as that does.
 async function ask<Row>(reading: { readonly session: Session; readonly tables: Tables }, text: string): Promise<Row[]> {
-  try {
-    return await reading.session.query<Row>(`${reading.session.renderOwn()} ${text}`);
-  } catch (error) {
-    throw await asUnreadable(reading, error);
-  }
+  return await aboutHistory(reading, reading.session.query<Row>(`${reading.session.renderOwn()} ${text}`));
 }

@@ -115,8 +115,8 @@ function factsOf(row: readonly unknown[]): Facts {
   return { backendPid, inRecovery, serverVersion, database, schema, readOnly, user, role } as Facts;
 }
 
-/** In SQL: the names of a history in their order, as one text that {@link splitNames} takes apart. */
-export const joinedNames = `pg_catalog.array_to_string(pg_catalog.array_agg(name order by id), E'\\n')`;
+/** In SQL: the names of a history in their order, as one text that {@link splitNames} takes apart. Fails where they are no text. */
+export const joinedNames = `pg_catalog.array_to_string(pg_catalog.array_agg(pg_catalog.textcat(name, '') order by id), E'\\n')`;
 
 /** The names of a history, as {@link joinedNames} gives them. */
 export function splitNames(names: string | null): string[] {

@@ -6,6 +6,15 @@ const otherShape = /^(0A|21|22|23514|42|XX)/;
 const denied = '42501';
 const lockTimedOut = '55P03';
 
+/** What comes of statements that are about our own tables alone; throws as {@link asUnreadable} says. */
+export async function aboutHistory<T>(reading: Reading, sent: Promise<T>): Promise<T> {
+  try {
+    return await sent;
+  } catch (error) {
+    throw await asUnreadable(reading, error);
+  }
+}
+
 /**
  * What the server said of a statement about our own tables, as an error that tells what to do: EM_BLOCKED with whoever has locked them, EM_HISTORY_INVALID where they
  * are not as knex and ensure-migrated make them; anything else as it is. Takes the transaction back where one has failed.

@@ -1,5 +1,5 @@
 import { sqlStateOf } from '../errors.js';
-import { renderCreateTables, type LockKey } from '../history/index.js';
+import { aboutHistory, asUnreadable, renderCreateTables, type LockKey } from '../history/index.js';
 import { renderRepair } from '../journal-rows.js';
 import { describeHolder, lockKey, readHolder, type Holder } from '../lock.js';
 import type { Opened } from '../run-call.js';
@@ -92,13 +92,13 @@ async function freeRow(opened: Opened, seen: Locks, request: LockRequest): Promi
 
 async function clear(locked: Locked, { flag, setBy }: Locks, { reason }: LockRequest): Promise<void> {
   const { call, session, tables } = locked;
-  await session.send(renderCreateTables(tables)); // knex alone makes no journal
+  await aboutHistory(locked, session.send(renderCreateTables(tables))); // knex alone makes no journal
   await lockRow(locked);
   const [row] = await session.query<{ flag: string }>(`select xmin::text as flag from ${tables.lock} where is_locked = 1 limit 1`);
   if (row?.flag !== flag) return await locked.release(); // freed by somebody else, or set anew: it is not what was shown
   if (setBy === 'knex' && (await readSuspects(session, tables)).length > 0) throw changedMeanwhile();
   const note = renderRepair({ call, tables }, {}, { action: "lock: cleared knex's row", reason });
-  await session.send(`update ${tables.lock} set is_locked = 0;\n${note}\ncommit;`);
+  await aboutHistory(locked, session.send(`update ${tables.lock} set is_locked = 0;\n${note}\ncommit;`));
   await locked.release();
   call.report.info('repair.done', { action: 'lock' });
 }
@@ -108,7 +108,7 @@ async function lockRow({ session, tables }: Locked): Promise<void> {
   try {
     await session.send(`${begin} set local lock_timeout = '1s'; lock table ${tables.lock} in exclusive mode;`);
   } catch (error) {
-    if (sqlStateOf(error) !== '55P03') throw error;
+    if (sqlStateOf(error) !== '55P03') throw await asUnreadable({ session, tables }, error);
     throw refused(
       `somebody has locked ${tables.lock} in an open transaction: knex may be at work`,
       'Wait until it is done, and start again.',

@@ -1,5 +1,5 @@
 import { sqlStateOf } from '../errors.js';
-import { readHistory, type LockKey, type Owner, type Tables } from '../history/index.js';
+import { asUnreadable, readHistory, type LockKey, type Owner, type Tables } from '../history/index.js';
 import { readHolder, type Holder } from '../lock.js';
 import type { Session } from '../session/index.js';
 import { excerptOf } from '../sql.js';
@@ -67,13 +67,13 @@ function toldOf({ state, application, host, processId, since, migration }: Owner
   return { state, application, host, processId, since, ...(migration !== undefined && { migration }) };
 }
 
-async function readFlag(session: Session, { lock }: Tables): Promise<string | undefined> {
+async function readFlag(session: Session, tables: Tables): Promise<string | undefined> {
   try {
-    const [row] = await session.query<{ flag: string }>(`select xmin::text as flag from ${lock} where is_locked = 1 limit 1`);
+    const [row] = await session.query<{ flag: string }>(`select xmin::text as flag from ${tables.lock} where is_locked = 1 limit 1`);
     return row?.flag;
   } catch (error) {
     if (/^(42P01|3F000)$/.test(sqlStateOf(error) ?? '')) return undefined; // neither knex nor we have ever been here
-    throw error;
+    throw await asUnreadable({ session, tables }, error);
   }
 }
 

@@ -1,7 +1,7 @@
 import { digestOfHistory, recordedChecksums } from '../adopt.js';
 import { tellSent, type ToldStatement } from '../apply/index.js';
 import { isOther } from '../claim.js';
-import { readStatements, renderHistoryInsert, type AttemptStatus, type History, type Tables } from '../history/index.js';
+import { aboutHistory, readStatements, renderHistoryInsert, type AttemptStatus, type History, type Tables } from '../history/index.js';
 import { renderRepair } from '../journal-rows.js';
 import { readState } from '../read-state.js';
 import type { Opened } from '../run-call.js';
@@ -104,7 +104,7 @@ async function write(locked: Locked, request: RecordRequest, seen: readonly Plan
     ...renderChange(locked, name, change),
     renderRepair({ call, tables }, { migration: entryName(standing, name), attempt: change.attempt }, { action, reason }),
   ]);
-  await session.send([...begin, ...rows].join('\n'));
+  await aboutHistory(locked, session.send([...begin, ...rows].join('\n')));
   const after = await readStanding(locked, await locked.reread());
   await locked.release({ ...locked.asBefore(), ...digestOfHistory(after.state.applied, recordedChecksums(after.state.journal)) });
   return planned.map(({ name, before }) => {
@@ -137,9 +137,8 @@ async function readStanding({ call, session, tables, migrations }: Place, histor
 }
 
 async function readRows(session: Session, tables: Tables): Promise<HistoryRow[]> {
-  return await session.query<HistoryRow>(
-    `select id::text as id, name, batch, migration_time as at from ${tables.history} where name is not null order by ${tables.history}.id`,
-  );
+  const text = `select id::text as id, name, batch, migration_time as at from ${tables.history} where name is not null order by ${tables.history}.id`;
+  return await aboutHistory({ session, tables }, session.query<HistoryRow>(text));
 }
 
 function findName({ migrations }: Place, { state, rows }: Standing, wanted: string): string {
