@@ -1,4 +1,4 @@
-import type { Tables } from '../history/index.js';
+import { asUnreadable, type Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import { jsonLiteral, literal } from '../sql.js';
 import { changeRows, type OpenRange } from './batch.js';
@@ -17,15 +17,15 @@ export interface RowAside {
 }
 
 /** In the order in which they were set aside. Locks and writes nothing. */
-export async function readAside(session: Session, { aside }: Tables, names?: readonly string[]): Promise<readonly RowAside[]> {
+export async function readAside(session: Session, tables: Tables, names?: readonly string[]): Promise<readonly RowAside[]> {
   try {
     return await session.query<RowAside>(
-      `select name, key, error, at from ${aside} where $1::text[] is null or name = any ($1) order by name, at, key`,
+      `select name, key, error, at from ${tables.aside} where $1::text[] is null or name = any ($1) order by name, at, key`,
       [names ?? null],
     );
   } catch (error) {
     if (isMissing(error)) return [];
-    throw error;
+    throw await asUnreadable({ session, tables }, error);
   }
 }
 

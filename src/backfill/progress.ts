@@ -1,7 +1,7 @@
-import type { Tables } from '../history/index.js';
+import { asUnreadable, type Tables } from '../history/index.js';
 import type { Session } from '../session/index.js';
 import { leavesOf } from './key.js';
-import type { BackfillControl, BackfillError, BackfillStatus } from './state.js';
+import { rangeColumns, type BackfillControl, type BackfillError, type BackfillStatus } from './state.js';
 import { isMissing } from './turn.js';
 
 /** What a backfill has come to, over all of its ranges. Counts are numbers, times are Dates. */
@@ -39,19 +39,21 @@ export interface BackfillProgress {
 
 type Found = { readonly [Key in keyof BackfillProgress]: BackfillProgress[Key] | null };
 
-/** In the order in which they were enqueued; none where the table is not there. One query; locks and writes nothing. */
-export async function readProgress(
-  session: Session,
-  { backfills }: Tables,
-  names?: readonly string[],
-): Promise<readonly BackfillProgress[]> {
+/**
+ * In the order in which they were enqueued; none where the table is not there. One query; locks and writes nothing. Throws EM_HISTORY_INVALID where the
+ * table is not as ensure-migrated makes it.
+ */
+export async function readProgress(session: Session, tables: Tables, names?: readonly string[]): Promise<readonly BackfillProgress[]> {
   try {
-    return (await session.query<Found>(statement(backfills), [names ?? null])).map(progressOf);
+    return (await session.query<Found>(statement(tables.backfills), [names ?? null])).map(progressOf);
   } catch (error) {
     if (isMissing(error)) return [];
-    throw error;
+    throw await asUnreadable({ session, tables }, error);
   }
 }
+
+// Of all columns: one that only the workers need is missed before anybody begins.
+const columns = `${rangeColumns}, rows_seen, rows_done, rows_aside, rows_per_second, error, enqueued_at, started_at, worked_at, finished_at, control`;
 
 const statement = (
   backfills: string,
@@ -64,7 +66,7 @@ const statement = (
     (pg_catalog.array_agg(error) filter (where error is not null))[1] as error,
     min(enqueued_at) as "enqueuedAt", min(started_at) as "startedAt", max(worked_at) as "workedAt", max(finished_at) as "finishedAt",
     (pg_catalog.array_agg(control order by range))[1] as control
-  from ${backfills} b where $1::text[] is null or name = any ($1) group by name order by min(enqueued_at), name`;
+  from (select ${columns} from ${backfills}) b where $1::text[] is null or name = any ($1) group by name order by min(enqueued_at), name`;
 
 function progressOf(found: Found): BackfillProgress {
   const known = Object.fromEntries(Object.entries(found).map(([key, value]) => [key, value ?? undefined])) as unknown as BackfillProgress;

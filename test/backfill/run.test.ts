@@ -48,3 +48,13 @@ test('where nobody has enqueued anything there is nothing to do', async () => {
   expect(await backfill.list(options)).toEqual([]);
   expect(await backfill.run(options)).toEqual([]);
 });
+
+test.each(['cursor', 'control'])('a table of backfills without its column %s is refused before anything is changed', async (column) => {
+  const { options, counted } = await enqueueOn(database, { rows: 'select i from generate_series(1, 10) i' });
+  const { tableName } = options.migrations as { tableName: string };
+  await database.query(`alter table ${tableName}_backfills drop column ${column}`);
+  for (const verb of [backfill.list, backfill.run, backfill.pause, backfill.retry]) {
+    await expect(verb(options)).rejects.toMatchObject({ code: 'EM_HISTORY_INVALID' });
+  }
+  expect(await counted()).toEqual([{ v: 0, n: 10 }]);
+});

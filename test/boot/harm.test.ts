@@ -87,7 +87,9 @@ describe('a migration that must wait for a table which is read all the time', ()
     const outcome = boot(migrations, { onProgress: ({ event }) => event === 'step.retried' && onRetried() });
     await poll(async () => (await waitersFor(0))[0]);
     if (watcher === 'ended')
-      await database.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%/watch'`);
+      await database.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like '%/watch'`,
+      );
     const readers = await startReaders(10);
     await Promise.race([retried, outcome, sleep(5_000)]);
     await analyst.query('commit');

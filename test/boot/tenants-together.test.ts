@@ -50,7 +50,11 @@ test('SIGTERM begins no more, rolls back what is at work, and ends the process b
   const directory = await makeDirectory({ '01_slow.sql': 'create table slow (id int);\nselect pg_sleep(100);\n' });
   const script = startBoot({ connection: database.url, directory, tenants: { schemas: tenants, concurrency: 2 } });
   await poll(async () =>
-    (await database.query(`select from pg_stat_activity where query like '%pg_sleep(100)%' and pid <> pg_backend_pid()`)).length === 2
+    (
+      await database.query(
+        `select from pg_stat_activity where datname = current_database() and query like '%pg_sleep(100)%' and pid <> pg_backend_pid()`,
+      )
+    ).length === 2
       ? true
       : undefined,
   );

@@ -85,7 +85,14 @@ describe("knex's lock row", () => {
     const other = await database.connect();
     await other.query('begin; insert into orders (customer) values (1)'); // the build waits for this transaction
     const theirs = runKnex('migrate:latest', { url: database.url, directory: directory });
-    await poll(async () => (await database.query(`select from pg_stat_activity where query like 'create index%' and state = 'active'`))[0]);
+    await poll(
+      async () =>
+        (
+          await database.query(
+            `select from pg_stat_activity where datname = current_database() and query like 'create index%' and state = 'active'`,
+          )
+        )[0],
+    );
     expect(await rowOf(database)).toEqual([1]);
     await expect(repair(options, lock)).rejects.toMatchObject({
       code: 'EM_REPAIR_REFUSED',
