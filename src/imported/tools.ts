@@ -116,8 +116,8 @@ function refusalOf(error: unknown, tool: ForeignToolName, from: string): unknown
   if (state === '42P01' || state === '3F000')
     return new MigrationError('EM_IMPORT_REFUSED', `there is no table ${from}`, { cause: error, remedy });
   if (state === '42501') return new MigrationError('EM_IMPORT_REFUSED', `this role may not read ${from}`, { cause: error, remedy });
-  // 42703: other columns; 42809: an index.
-  if (state === '42703' || state === '42809') return noHistory(tool, from, error);
+  // Other columns, columns of another type, an index.
+  if (state !== undefined && /^(22|42)/.test(state)) return noHistory(tool, from, error);
   return error;
 }
 

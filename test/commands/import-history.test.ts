@@ -190,6 +190,14 @@ describe('it is refused, and nothing is recorded,', () => {
       '"nameless" is no history of umzug',
     ],
     [
+      'where its names have no order',
+      'create table unordered (name xml);',
+      prisma,
+      { from: 'umzug', table: 'unordered' },
+      'EM_IMPORT_REFUSED',
+      '"unordered" is no history of umzug',
+    ],
+    [
       'where the table is an index',
       'create index no_table on notes (id);',
       prisma,
