@@ -105,6 +105,12 @@ const failing: Record<string, Row> = {
     code: 'EM_MIGRATION_FAILED',
     says: [streaming, 'FILE:4'],
   },
+  'reads one of two streams, and queries while the other is open': {
+    body: `const [one, other] = [${manyRows}, ${manyRows}]; for await (const row of one);
+      await new Promise((resolve) => other.once('data', resolve)); other.pause(); await knex('log').insert({ name: 'beside' });`,
+    code: 'EM_MIGRATION_FAILED',
+    says: [streaming, 'FILE:5'],
+  },
   'leaves a stream open': {
     body: `const rows = ${manyRows}; await new Promise((resolve) => rows.once('data', resolve)); rows.pause();`,
     code: 'EM_MIGRATION_FAILED',
