@@ -85,6 +85,10 @@ export const errorTable = {
   EM_VERIFY_FAILED: { exit: 78, remedy: 'Follow the remedy of each finding.' },
   EM_REPLICA_BEHIND: { exit: 75, remedy: 'Follow the remedy of each finding. The primary is migrated: it was not taken back.' },
   EM_NOT_ALL_MIGRATED: { exit: 78, remedy: 'Mend each of them, then run the same call again: those at head are not touched.' },
+  EM_SERVER_FAILED: {
+    exit: 75,
+    remedy: 'Look at what the server says, and at its log: a full disk, too little memory, an operator. Then start the service again.',
+  },
   EM_CALL_TIMEOUT: { exit: 75, remedy: 'Look at what the call was waiting for, or raise `timeouts.callMs`.' },
   EM_INTERNAL: { exit: 78, remedy: 'Report this with the message and the cause: no better code was found for it.' },
   EM_ABORTED: { exit: 143, remedy: 'Start the service again when it should run.' },
@@ -191,6 +195,14 @@ export function orInternal(error: unknown): MigrationError {
 export function sqlStateOf(error: unknown): string | undefined {
   const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown };
   return typeof code === 'string' && typeof severity === 'string' ? code : undefined; // EPIPE has five letters too
+}
+
+/**
+ * Whether the same statement may pass later: connection exceptions, rollbacks of the server's own, want of resources, an operator, the system
+ * (documentation, appendix A: the classes).
+ */
+export function isPassing(state: string | undefined): boolean {
+  return state !== undefined && /^(08|40|53|57|58)/.test(state);
 }
 
 /** The text of anything that was thrown. */

@@ -1,6 +1,6 @@
 import { startCall, type Call } from './call.js';
 import { resolveConfig, type Options } from './config/index.js';
-import { findingsError, isMigrationError, messageOf, MigrationError, orInternal, sqlStateOf } from './errors.js';
+import { findingsError, isMigrationError, isPassing, messageOf, MigrationError, orInternal, sqlStateOf } from './errors.js';
 import { errorsOf } from './finding.js';
 import { readHistory, tablesOf, type Asked, type History, type Tables } from './history/index.js';
 import { openSession, type Session } from './session/index.js';
@@ -109,19 +109,18 @@ export function asMigrationError(call: Call, thrown: unknown): MigrationError {
   const error = firstOf(thrown);
   if (isMigrationError(error)) return error;
   if (call.stop.aborted) return call.stop.reason as MigrationError;
-  if (sqlStateOf(error) === '42501') {
+  const state = sqlStateOf(error);
+  if (state === '42501') {
     return new MigrationError('EM_CHECK_FAILED', `this role lacks a right that is needed here: ${messageOf(error)}`, {
       cause: error,
       remedy: 'Grant the role what is missing (docs/roles.md), or connect with another one.',
     });
   }
-  if (sqlStateOf(error) === outOfLocks) {
-    const remedy =
-      'Raise max_locks_per_transaction (it takes a restart of the server), or have fewer at work at once; then start the service again.';
-    return new MigrationError('EM_CHECK_FAILED', `the server has no room for more locks: ${messageOf(error)}`, {
+  if (isPassing(state)) {
+    const remedy = state === outOfLocks ? { remedy: moreLocks } : {};
+    return new MigrationError('EM_SERVER_FAILED', `the server could not do it: ${messageOf(error)} (SQLSTATE ${state})`, {
       cause: error,
-      remedy,
-      exit: 75,
+      ...remedy,
     });
   }
   return orInternal(error);
@@ -134,3 +133,5 @@ function firstOf(thrown: unknown): unknown {
 }
 
 const outOfLocks = '53200'; // out_of_memory, which is what it says when its table of locks is full
+const moreLocks =
+  'Raise max_locks_per_transaction (it takes a restart of the server), or have fewer at work at once; then start the service again.';

@@ -4,6 +4,7 @@ import {
   isMigrationError,
   messageOf,
   MigrationError,
+  isPassing,
   sqlStateOf,
   withoutRemedy,
   type ErrorCode,
@@ -110,11 +111,8 @@ export function notCommitted(runs: readonly Run[], error: unknown): Promise<Migr
   return Promise.resolve(new MigrationError('EM_NOT_COMMITTED', lines.join('\n  '), { cause: error, ...afterRefusedCommit(error) }));
 }
 
-// Connection exceptions, rollbacks of the server's own, want of resources, an operator, the system: the same COMMIT may pass later.
-const passing = /^(08|40|53|57|58)/;
-
 function afterRefusedCommit(error: unknown): Pick<ErrorDetails, 'exit' | 'remedy'> {
-  if (passing.test(sqlStateOf(error) ?? '')) return {};
+  if (isPassing(sqlStateOf(error))) return {};
   const remedy = 'Correct the migration, or the data that it meets, then start the service again: the migration was not applied.';
   return { exit: 78, remedy };
 }
@@ -169,6 +167,9 @@ const remedies: Record<string, string> = {
   // active_sql_transaction: CREATE INDEX CONCURRENTLY and its like
   '25001':
     'Add `export const config = { transaction: false }` (in .sql: a first line `-- transaction: false`): this statement cannot run in a transaction.',
+  '53100': 'Make room on the disk that the message names, then start the service again: the migration may stay as it is.',
+  '57014':
+    'Find out who has cancelled it: an operator (pg_cancel_backend), or a statement_timeout that the migration itself sets. Then start the service again.',
   // out_of_memory, which the server also says when its table of locks is full
   '53200':
     'Raise max_locks_per_transaction (it takes a restart of the server), or let the migration touch fewer tables at once, when the message speaks of shared memory; else give the server more memory.',

@@ -28,6 +28,30 @@ test('a statement of its own that the server refuses is EM_INTERNAL with the cau
   await expectAtHead(database, { history: [first, '02_second.js'] });
 });
 
+test.each([
+  ['a full disk', '53100', /a full disk/],
+  ['no room for more locks', '53200', /max_locks_per_transaction/],
+  ['an operator who has cancelled it', '57014', /an operator/],
+  ['a deadlock', '40P01', /its log/],
+])('%s is EM_SERVER_FAILED, may be tried again, and the next boot does', async (_what, state, remedy) => {
+  const database = await createDatabase();
+  await boot(database, await migrationsOf({}));
+  const directory = await migrationsOf({ '02_second.js': { statements: [] } });
+  await database.query(raise.replace(';', ` using errcode = '${state}';`));
+  await database.query('create trigger refuse before update on knex_migrations_lock for each row execute function refuse()');
+  await expect(boot(database, directory)).rejects.toMatchObject({
+    code: 'EM_SERVER_FAILED',
+    message: expect.stringContaining(`not in this house (SQLSTATE ${state})`) as string,
+    remedy: expect.stringMatching(remedy) as string,
+    exitCode: 75,
+    retryable: true,
+  });
+  expect(await historyOf(database)).toEqual([first]);
+  expect(await holdersOf(database)).toEqual([]);
+  await database.query('drop trigger refuse on knex_migrations_lock');
+  await expect(boot(database, directory)).resolves.toMatchObject({ status: 'migrated' });
+});
+
 test('EM_INTERNAL after the migrations says what was applied, and no more; the next boot verifies', async () => {
   const database = await createDatabase();
   await boot(database, await migrationsOf({}));
