@@ -221,7 +221,7 @@ describe('the fast path says what a boot of each would say', () => {
     await database.query(`create or replace view room3.knex_migrations as select * from room3.knexed where room3.room_for(0)`);
     const error = await failTenants(scene, tenants);
     expect(error).toMatchObject({
-      code: 'EM_CHECK_FAILED',
+      code: 'EM_SERVER_FAILED',
       retryable: true,
       remedy: expect.stringContaining('Raise max_locks_per_transaction') as string,
     });
