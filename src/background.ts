@@ -29,7 +29,7 @@ export function workInBackground({ options, tables, migrations }: BackgroundRequ
 export function inBackground(options: Options, begin: (call: Call) => Promise<(session: Session) => Promise<void>>): void {
   const { timeouts } = options;
   const patient: Options = { ...options, timeouts: { ...timeouts, connectMs: 5_000, callMs: 2 ** 31 - 1 } };
-  void runCall(patient, async (call) => await work(call, await begin(call)), tellEnded).catch(() => undefined);
+  void runCall(patient, async (call) => await work(call, await begin(call)), tellEnded).catch(() => undefined); // told by then
 }
 
 /** What has ended a worker, for the log. */

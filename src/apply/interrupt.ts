@@ -22,7 +22,7 @@ export async function interruptible<T>(applying: Applying, connection: StepConne
     whenSilent(listening);
     whenEnded(session.wire, over.signal, () => interrupt(session.wire.lost ?? new Error('the connection was closed')));
   });
-  interruption.catch(() => undefined);
+  interruption.catch(() => undefined); // it may come when nobody waits any more
   const running = body();
   running.catch(() => undefined); // when it was left behind nobody else listens
   try {

@@ -69,7 +69,7 @@ export class Recorder implements StepWire {
   /** In the order in which they come, as on a wire. */
   async send(message: string | Message): Promise<Answer> {
     const answer = this.tail.then(() => this.exchange(typeof message === 'string' ? { text: message } : message));
-    this.tail = answer.catch(() => undefined);
+    this.tail = answer.catch(() => undefined); // its sender hears of it
     return await answer;
   }
 

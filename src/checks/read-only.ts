@@ -80,6 +80,6 @@ export async function bounded<T>({ call, session }: CheckInput, door: ReadOnly, 
 function rejectable(): { promise: Promise<never>; reject: (reason: unknown) => void } {
   let reject: (reason: unknown) => void = () => undefined;
   const promise = new Promise<never>((_, no) => (reject = no));
-  promise.catch(() => undefined);
+  promise.catch(() => undefined); // it may come when nobody waits any more
   return { promise, reject };
 }
