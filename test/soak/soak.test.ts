@@ -38,7 +38,7 @@ test(
       }
       const scene: Stage = { database, directory: await makeStory(), crash, ...around };
       await database.query('create table witness (name text, what int)');
-      await using _lag = await lagOf(scene.replica, dice);
+      await using lag = await lagOf(scene.replica, dice);
       for (let scenes = 0; scenes < 2; scenes++) {
         const cast = castOf(dice, scene);
         const crashAfterMs = crash && dice.roll(8) === 0 ? dice.roll(400) : undefined;
@@ -50,6 +50,7 @@ test(
       }
       count('chapters');
       if (minutes > 0) {
+        await lag[Symbol.asyncDispose](); // the session that lets replay go on would end with the database
         await database.drop().catch(() => undefined);
         if (chapter % 20 === 0) console.log(seed, JSON.stringify(counts));
       }
