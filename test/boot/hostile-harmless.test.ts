@@ -109,3 +109,9 @@ describe.each([
     expect((await scene.boot()).status).toBe('in-sync');
   });
 });
+
+test('a script whose last line is a comment is applied with its record, which follows in the same message', async () => {
+  const scene = await makeScene({ extension: '.sql', text: `insert into log values ('0002') -- the end` });
+  expect(await scene.boot()).toMatchObject({ status: 'migrated', applied: [{}, { name: '0002_hostile.sql' }, {}] });
+  expect(await scene.aftermath()).toMatchObject({ log: ['0001', '0002', '0003'], owner: { state: 'clear' } });
+});

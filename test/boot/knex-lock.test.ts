@@ -144,6 +144,19 @@ describe("knex's own lock", () => {
     expect(await project.knex().migrate.latest()).toEqual([3, ['03_c.js']]);
     await expectAtHead(project, '01_a', '02_b', '03_c');
   });
+
+  test('is set in tables that a knex is making at the same moment', async () => {
+    const project = await makeProject('01_a.js');
+    const knex = await project.database.connect();
+    await knex.query(
+      'begin; create table knex_migrations (id serial primary key, name varchar(255), batch integer, migration_time timestamptz)',
+    );
+    const ours = project.boot();
+    await poll(async () => (await project.database.query(`select from pg_locks where locktype = 'transactionid' and not granted`))[0]);
+    await knex.query('commit');
+    expect((await ours).status).toBe('migrated');
+    await expectAtHead(project, '01_a');
+  });
 });
 
 describe('while we migrate', () => {
