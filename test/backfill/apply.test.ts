@@ -144,3 +144,18 @@ test('code that takes too long is asked again for half as many rows, and its lat
   await vi.waitUntil(() => late !== undefined);
   expect((late as Error).message).toMatch(/has ended|already complete/);
 });
+
+test('a batch that is tried again has the id that it had, whatever it has become, and the next one has another', async () => {
+  const ids: string[] = [];
+  const apply: Apply = (rows, _trx, { id }) => {
+    ids.push(id);
+    if (ids.length < 3) throw new Error('the service does not answer');
+    return plusOneOf(rows);
+  };
+  const enqueued = await by(apply, { rows: 'select i from generate_series(1, 8) i' });
+  expect(await run(enqueued)).toMatchObject({ status: 'done', changedCount: 8 });
+  const [first, second, third, ...rest] = ids;
+  expect([second, third]).toEqual([first, first]);
+  expect(new Set([first, ...rest]).size).toBe(1 + rest.length);
+  expect(rest.length).toBeGreaterThan(0);
+});

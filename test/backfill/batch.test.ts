@@ -52,6 +52,14 @@ test('a bad row is found by such a role, too, and set aside by its key', async (
   expect(aside[0]?.['error']).not.toContain('secret');
 });
 
+test('a bad row that comes after twenty that were set aside stops it: then it is not the rows', async () => {
+  const definition = () => ({ set: 'v = 1 / v', onBadRow: 'set-aside', batchSize: 1 }) as const;
+  const enqueued = await enqueueOn(database, { rows: 'select i from generate_series(1, 30) i', definition });
+  const error = { code: '22012', key: ['21'], message: expect.stringContaining(', as the 20 rows before it') as string };
+  expect(await run(enqueued)).toMatchObject({ status: 'failed', seenCount: 20, changedCount: 0, asideCount: 20, error });
+  expect(await enqueued.counted()).toEqual([{ v: 0, n: 30 }]);
+});
+
 test('a bad row stops the backfill before it, with its key; mended, the rest is done once', async () => {
   const enqueued = await enqueueOn(database, { definition: () => ({ batchSize: 300 }) });
   await database.query(`alter table ${enqueued.table} add constraint small check (v < 1 or id <> 777)`);
