@@ -32,6 +32,20 @@ function rowsUnder(text: string, heading: RegExp): string[][] {
   return rows.filter(([first]) => first?.startsWith('`')).map(([first = '', ...rest]) => [first, ...rest]);
 }
 
+/** The fields that a type or a class declares, those below them by their paths. */
+function fieldsOf(declared: string): string[] {
+  const body = new RegExp(`export ${declared} \\{([^]*?)\\n\\}`).exec(sourceText)?.[1]?.split('\n  constructor')[0] ?? '';
+  const above: string[] = [];
+  const fields = [...body.matchAll(/^((?: {2})+)(?:override )?(?:readonly )?(\w+)[?(<:].*?(\{)?$/gm)].map(
+    ([, indent = '', name = '', opens]) => {
+      const at = [...above.slice(0, indent.length / 2 - 1), name];
+      above.splice(0, above.length, ...at);
+      return { at: at.join('.'), opens };
+    },
+  );
+  return fields.filter(({ opens }) => opens === undefined).map(({ at }) => at);
+}
+
 const missingFrom = (wanted: readonly string[], there: readonly string[]) => wanted.filter((each) => !there.includes(each)).sort();
 const quoted = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, first = '']) => first))];
 
@@ -118,6 +132,18 @@ describe('docs/api.md', () => {
     expect(names(/^## Commands/).sort()).toEqual(functions.map(([name]) => name).sort());
     const fields = /export interface Status \{([^]*?)\n\}/.exec(sourceText)?.[1] ?? '';
     expect(names(/^### Status/).sort()).toEqual(quoted(fields, /readonly (\w+):/g).sort());
+  });
+
+  test.each([
+    ['Outcome', /^## Outcome/, 'interface Outcome'],
+    ['MigrationError', /^## MigrationError/, 'class MigrationError extends Error'],
+    ['Probe', /^## createProbe/, 'interface Probe'],
+    ['MigrationModule', /^## Migrations/, 'interface MigrationModule'],
+    ['CheckContext', /^## Check/, 'interface CheckContext'],
+  ])('lists every field of %s', (_name, heading, declared) => {
+    const told = rowsUnder(text, heading).flatMap(([first = '']) => quoted(first, /`([\w.]+)/g));
+    expect(fieldsOf(declared).length).toBeGreaterThan(3);
+    expect(missingFrom(fieldsOf(declared), [...told, 'default'])).toEqual([]); // which stands for the module itself
   });
 
   test('names everything that the package exports', () => {

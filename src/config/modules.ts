@@ -10,16 +10,25 @@ export interface MigrationModule {
   /** Runs after `up`, inside its transaction, and rolls it back by throwing. */
   readonly verify?: (knex: Knex) => unknown;
   readonly config?: {
-    /** Whether the migration runs in a transaction; beats `disableTransactions`. */
+    /** `false`: runs outside a transaction. Beats `disableTransactions`, and every option. */
     readonly transaction?: boolean;
-    /** Whether code older than this migration fails on the database once it is applied. Unset counts as true. */
+    /** Whether code older than this migration fails on the migrated database. Unset: the lint decides by what it does. */
     readonly breaking?: boolean;
+    /** `false`: is never run against a recording connection: its statements are judged when they are sent, and no earlier. */
+    readonly capture?: boolean;
+    /** Rules of the lint that are not looked for in this migration, each with the reason, which goes into the journal. */
+    readonly safe?: Readonly<Record<string, string>>;
     readonly requires?: {
+      /** Extensions that must be available on the server. */
       readonly extensions?: readonly string[];
+      /** Backfills that are done before this migration begins. */
       readonly backfills?: readonly string[];
+      /** What comes of one that is not: this run does the rest of it first (`finish`, the default), or is refused (`fail`). */
       readonly onUnfinished?: 'finish' | 'fail';
     };
   };
+  /** Definitions of the backfills that `up` enqueues, by their names: each a `Backfill`. */
+  readonly backfills?: Readonly<Record<string, object>>;
   /** Stands for the source's checksum where there is no file. */
   readonly checksum?: string;
   readonly default?: unknown;

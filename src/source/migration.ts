@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import type { MigrationModule } from '../config/index.js';
 
 /** What a migration exports as `up`, `down` or `verify`. Called with knex bound to the one session, in or outside a transaction. */
 export type MigrationCode = (knex: Knex) => unknown;
@@ -13,23 +14,7 @@ export interface SqlScript {
 export const parsedLength = 1_000_000;
 
 /** What a migration says about itself: its export `config`, or the leading comments of a .sql file. */
-export interface MigrationSettings {
-  /** `false`: runs outside a transaction. Beats every option. */
-  readonly transaction?: boolean;
-  /** Whether code older than this migration fails on the migrated database. Unset: the lint decides by what it does. */
-  readonly breaking?: boolean;
-  /** `false`: is never run against a recording connection: its statements are judged when they are sent, and no earlier. */
-  readonly capture?: boolean;
-  /** Rules of the lint that are not looked for in this migration, each with the reason, which goes into the journal. */
-  readonly safe?: Readonly<Record<string, string>>;
-  readonly requires?: {
-    readonly extensions?: readonly string[];
-    /** Backfills that are done before this migration begins. */
-    readonly backfills?: readonly string[];
-    /** What comes of one that is not: this run does the rest of it first (`finish`, the default), or is refused (`fail`). */
-    readonly onUnfinished?: 'finish' | 'fail';
-  };
-}
+export type MigrationSettings = NonNullable<MigrationModule['config']>;
 
 /** What is known of a migration without importing it. */
 export interface Listed {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { MigrationsConfig } from '../../src/config/index.js';
+import type { Backfill, MigrationModule } from '../../src/index.js';
 import { listMigrations, type LoadedMigration } from '../../src/source/index.js';
 import { configOf, refusalOf } from './fixture.js';
 
@@ -73,6 +74,15 @@ describe('a module', () => {
     const loaded = await loadOne(module);
     expect(loaded).toMatchObject({ name: '0001_a.js', id: '0001_a', config: module.config, knexEntry: module });
     expect([typeof loaded.up, typeof loaded.down, typeof loaded.verify]).toEqual(['function', 'function', 'function']);
+  });
+
+  test('may say all that a file may, as the types have it', async () => {
+    const module: MigrationModule = {
+      up,
+      config: { capture: false, safe: { 'drop-table': 'nobody reads it' }, requires: { backfills: ['cents'], onUnfinished: 'fail' } },
+      backfills: { cents: { table: 'orders', set: 'cents = 1' } satisfies Backfill },
+    };
+    expect(await loadOne(module)).toMatchObject({ config: module.config, backfills: module.backfills });
   });
 
   test('may have no down, no verify and no config', async () => {
