@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ensureMigrated, type Options, type Outcome } from '../../src/index.js';
-import { poll, startBoot } from '../support/boot.js';
+import { poll, startBoot, waitUntilRuns } from '../support/boot.js';
 import { makeMigrations } from '../support/migrations.js';
 import { createDatabase, startServer, type TestDatabase } from '../support/servers.js';
 
@@ -123,6 +123,26 @@ describe('a transaction that outlasts the deadline', () => {
     });
     expect(await database.query('select name from ran order by name')).toEqual([{ name: '01_documents' }, { name: '02_title' }]);
   });
+});
+
+test('the time of its own statements is no waiting, of which a call has only so much', async () => {
+  const analyst = await openTransaction('analyst');
+  const sql = ['select pg_sleep(1.1)', 'alter table documents add column title text'];
+  const outcome = boot(await makeMigrations({ ...first, '02_title': { sql } }), { timeouts: { callMs: 1_000 } });
+  await poll(async () => (await waitersFor(100))[0]);
+  await analyst.query('commit');
+  await expect(outcome).resolves.toMatchObject({ status: 'migrated', applied: [{ name: '02_title.js', tries: 1 }] });
+});
+
+test('a statement that an operator cancels has failed: it is rolled back, and not sent again', async () => {
+  const sql = ['alter table documents add column title text', 'select pg_sleep(30)'];
+  const failing = boot(await makeMigrations({ ...first, '02_title': { sql } })).catch((thrown: unknown) => thrown);
+  const { pid } = await waitUntilRuns(database, 'pg_sleep(30)');
+  await database.query('select pg_cancel_backend($1)', [pid]);
+  const error = await failing;
+  expect(error).toMatchObject({ code: 'EM_MIGRATION_FAILED', retryable: false, cause: { code: '57014' } });
+  expect(await attempts()).toEqual([{ status: 'failed', tries: 1 }]);
+  expect(await database.query(`select from pg_attribute where attrelid = 'documents'::regclass and attname = 'title'`)).toEqual([]);
 });
 
 describe('a quiet table', () => {

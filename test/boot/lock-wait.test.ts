@@ -51,7 +51,7 @@ describe('who waits for the migration lock', () => {
     expect(await project.ending()).toBe('migrated');
   });
 
-  test('goes on waiting while a single statement of the holder runs for longer than lockMs', async () => {
+  test('goes on waiting while a single statement of the holder runs for longer than lockMs, but not beyond callMs', async () => {
     const { project, holder } = await makeHeld();
     await project.database.query('create table gate ()');
     const gate = await project.database.connect();
@@ -60,7 +60,9 @@ describe('who waits for the migration lock', () => {
     const working = holder.query('begin; lock table gate; rollback');
     await waitUntilRuns(project.database, 'lock table gate');
     const waiting = project.boot({ timeouts: { lockMs: 200 }, rules: { 'schema-drift': 'off' } });
-    expect(await Promise.race([waiting.catch((error: unknown) => error), sleep(800, 'still waiting')])).toBe('still waiting');
+    const impatient = await project.fail({ timeouts: { lockMs: 200, callMs: 300 } });
+    expect(impatient).toMatchObject({ code: 'EM_CALL_TIMEOUT', retryable: true, exitCode: 75 });
+    expect(await Promise.race([waiting.catch((error: unknown) => error), sleep(500, 'still waiting')])).toBe('still waiting');
     await gate.query('rollback');
     await working;
     await holder.end();
