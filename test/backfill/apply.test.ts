@@ -159,3 +159,24 @@ test('a batch that is tried again has the id that it had, whatever it has become
   expect(new Set([first, ...rest]).size).toBe(1 + rest.length);
   expect(rest.length).toBeGreaterThan(0);
 });
+
+test('a worker that is frozen loses its batch by the clock of the server, and what it has committed is on the disk', async () => {
+  const names = ['idle_in_transaction_session_timeout', 'lock_timeout', 'synchronous_commit', 'row_security'];
+  let seen: unknown;
+  const apply: Apply = async (rows, trx) => {
+    const { rows: found } = await trx.raw<{ rows: unknown[] }>('select name, setting from pg_settings where name = any (?)', [names]);
+    seen = found;
+    return plusOneOf(rows);
+  };
+  await database.query(`alter database ${database.name} set synchronous_commit = off`);
+  expect(await run(await by(apply))).toMatchObject({ status: 'done' });
+  await database.query(`alter database ${database.name} reset synchronous_commit`);
+  expect(seen).toEqual(
+    [
+      ['idle_in_transaction_session_timeout', '60000'],
+      ['lock_timeout', '200'],
+      ['row_security', 'off'],
+      ['synchronous_commit', 'on'],
+    ].map(([name, setting]) => ({ name, setting })),
+  );
+});

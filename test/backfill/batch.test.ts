@@ -74,6 +74,20 @@ test('a bad row stops the backfill before it, with its key; mended, the rest is 
   expect(await enqueued.counted()).toEqual([{ v: 1, n: 1000 }]);
 });
 
+test('how long the rest takes is told by the speed of the recent batches, while somebody is at work', async () => {
+  const enqueued = await enqueueOn(database);
+  await database.query(`alter table ${enqueued.table} add constraint small check (v < 1 or id <> 401); analyze ${enqueued.table}`);
+  expect(await run(enqueued)).toMatchObject({ status: 'failed', seenCount: 400, rowsPerSecond: undefined, remainingMs: undefined });
+  const atWork = async (worked: string) => {
+    await database.query(
+      `update ${tableNameOf(enqueued)}_backfills set status = 'running', rows_per_second = 100, worked_at = clock_timestamp() - interval '${worked}'`,
+    );
+    return (await backfill.list(enqueued.options))[0];
+  };
+  expect(await atWork('1 s')).toMatchObject({ estimatedCount: 1000, seenCount: 400, rowsPerSecond: 100, remainingMs: 6_000 });
+  expect(await atWork('1 min')).toMatchObject({ estimatedCount: 1000, rowsPerSecond: undefined, remainingMs: undefined });
+});
+
 test('rows that a policy hides are not taken for done', async () => {
   const enqueued = await enqueueOn(database);
   await database.query(`alter table ${enqueued.table} enable row level security; alter table ${enqueued.table} force row level security`);
