@@ -4,7 +4,8 @@ import { parse } from 'libpg-query';
 import { describe, expect, test } from 'vitest';
 import * as commands from '../src/commands/index.js';
 import { migrationsTable } from '../src/config/migrations.js';
-import { lintRuleTable, ruleTable } from '../src/config/index.js';
+import { declaredOf } from '../src/backfill/definition.js';
+import { lintRuleTable, resolveConfig, resolveDatabases, ruleTable } from '../src/config/index.js';
 import { optionTable } from '../src/config/table.js';
 import { timeoutTable } from '../src/config/timeouts.js';
 import { errorTable } from '../src/errors.js';
@@ -152,6 +153,28 @@ describe('docs/api.md', () => {
       list.split(',').map((name) => name.replace('type ', '').trim()),
     );
     expect(missingFrom(names.filter(Boolean), quoted(imports?.text ?? '', /\b(\w+)\b/g))).toEqual([]);
+  });
+});
+
+describe('the defaults on a page are those of the code', () => {
+  const connection = 'postgres://localhost/app';
+  const [replica] = resolveConfig({ connection, replicas: [connection] }).replicas;
+  const { tenants, throttle } = resolveConfig({ connection, tenants: { schemas: [] } });
+  const { targetMs, batchSize, parallel, onBadRow } = declaredOf({ table: 'orders', set: 'done = true' });
+  const wordsIn = (text: string) => text.replace(/(\d) (?=\d)/g, '$1').split(/\W+/);
+
+  test.each([
+    ['docs/replicas.md', 1, replica],
+    ['docs/tenants.md', 1, tenants],
+    ['docs/databases.md', 1, resolveDatabases({ databases: [{ name: 'app', connection }] })],
+    ['docs/backfills.md', 1, { targetMs, batchSize, parallel, onBadRow }],
+    ['docs/backfills.md', 2, throttle],
+  ] as const)('%s, in column %i', (page, column, resolved) => {
+    const rows = [...readPage(page).prose.matchAll(/^\|(.+)\|$/gm)].map(([, cells = '']) => cells.split('|'));
+    const told = new Map(rows.flatMap((cells) => quoted(cells[0] ?? '', /`(\w+)`/g).map((name) => [name, wordsIn(cells[column] ?? '')])));
+    const plain = Object.entries(resolved ?? {}).filter(([name, value]) => told.has(name) && ['string', 'number'].includes(typeof value));
+    expect(plain.length).toBeGreaterThan(1);
+    for (const [name, value] of plain) expect([name, told.get(name)]).toEqual([name, expect.arrayContaining(wordsIn(String(value)))]);
   });
 });
 

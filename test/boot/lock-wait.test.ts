@@ -46,6 +46,7 @@ describe('who waits for the migration lock', () => {
         `waited \\d+ ms for the migration lock; held by pid ${pid} \\(deploy tool, 127\\.0\\.0\\.1\\) since .*, at 02_b\\.js \\(\\d+ of 99\\); it last ran: `,
       ),
     );
+    expect(project.events.filter(({ event }) => event === 'lock.waiting').length).toBeGreaterThan(1); // each step of the holder is told
     await expectNothingDone(held);
     await holder.end();
     expect(await project.ending()).toBe('migrated');
