@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { holdersOf, startBoot, waitUntilAwaitsClient, waitUntilRuns } from '../support/boot.js';
+import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { startServer } from '../support/servers.js';
 import {
   boot,
@@ -145,5 +146,34 @@ describe.concurrent('a process that takes longer than its lease, and lives', () 
     await slow.waitForEvent('watch.unavailable');
     await slow.waitForEvent('service.ready');
     await expectAtHead(database, head);
+  });
+});
+
+// The lease of the transaction that holds the lock and does everything: the session itself is the pooler's.
+describe.concurrent('through a pooler', () => {
+  describeWithPgBouncer('PgBouncer in transaction mode', () => {
+    const timeouts = { leaseMs: 3_000 };
+
+    test('a process keeps its transaction while its migration is busy elsewhere for longer than the lease', async () => {
+      const { database, directory } = await stallingScene(goesOnAfter(5_000));
+      const pooler = await startPgBouncer(database.url);
+      const slow = startBoot({ connection: pooler.urlOf(database.url), directory, timeouts }, { STALL: second });
+      await slow.waitForEvent('service.ready');
+      await expectAtHead(database, head);
+    });
+
+    test('one that is frozen loses it: another takes over, and it fails when it wakes', async () => {
+      const { database, directory } = await stallingScene(goesOnAfter(100));
+      await boot(database, await migrationsOf({}));
+      const connection = (await startPgBouncer(database.url)).urlOf(database.url);
+      const frozen = startBoot({ connection, directory, timeouts }, { STALL: second });
+      await frozen.waitForEvent('stalled');
+      frozen.signal('SIGSTOP');
+      const successor = startBoot({ connection, directory, timeouts });
+      await successor.waitForEvent('service.ready');
+      frozen.signal('SIGCONT');
+      await expectLost(frozen, /the session with the server was lost/);
+      await expectOneApplier(database, successor);
+    });
   });
 });
