@@ -85,6 +85,23 @@ describeWith(psqlTool, 'a script that psql runs', () => {
     await expect(ensureMigrated(options)).resolves.toMatchObject({ status: 'migrated', findings: [] });
   });
 
+  test('waits for a table no longer than 2 s, whatever the role says, but as long as it takes for a concurrent index', async () => {
+    const seen = (name: string) => `insert into seen select '${name}', current_setting('lock_timeout');`;
+    const migrations = await makeDirectory({
+      '01_in.sql': `create table seen (name text, lock_timeout text); ${seen('in a transaction')}`,
+      '02_out.sql': `-- transaction: false\ncreate index concurrently seen_name on seen (name);\n${seen('after an index')}`,
+    });
+    const database = await createDatabase();
+    await database.query(`alter database ${database.name} set lock_timeout = '1h'`);
+    const { sql } = await script({ migrations, logger });
+    expect(await runPsql(database.url, sql)).toMatchObject(ran);
+    expect(await database.query('select * from seen')).toEqual([
+      { name: 'in a transaction', lock_timeout: '2s' },
+      { name: 'after an index', lock_timeout: '2s' },
+    ]);
+    expect(sql).toMatch(/set lock_timeout = 0;\s+create index concurrently/);
+  });
+
   test('keeps the history where the options say', async () => {
     const { directory } = await makeProject();
     const [one, other] = [await createDatabase(), await createDatabase()];
@@ -115,6 +132,17 @@ describeWith(psqlTool, 'a script that psql runs', () => {
           'create table knex_migrations_lock (index serial primary key, is_locked int); insert into knex_migrations_lock values (1, 1)',
         ),
       /knex's own lock is set/,
+    ],
+    [
+      'in which a migration has stopped half-way',
+      async (database, options) => {
+        await upgrade(options, { target: { steps: 1 } });
+        await downgrade(options, { target: 'base', yes: true });
+        const stopped = JSON.stringify({ direction: 'up', status: 'unfinished' });
+        const entry = `insert into knex_migrations_journal (run, kind, migration, detail) values (gen_random_uuid(), 'attempt', '01_orders.js', $1)`;
+        await database.query(entry, [stopped]);
+      },
+      /stopped half-way outside a transaction: 01_orders/,
     ],
   ])('refuses a database %s, and changes nothing', async (_what, prepare, says) => {
     const { database, options } = await makeProject();
