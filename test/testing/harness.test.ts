@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { openDesk } from '../../src/testing/desk.js';
 import { startTestDatabases } from '../../src/testing/index.js';
+import { newRun } from '../../src/testing/names.js';
 import { startCode } from '../support/process.js';
 import { makeDirectory } from '../support/directories.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
@@ -15,7 +17,18 @@ test('a database is at head, with the seed in it, and is gone when it is release
   await db.release();
   expect(await ours(maintenance)).not.toContain(db.name);
   await harness.stop();
-  expect(await ours(maintenance)).toEqual([expect.stringMatching(/^em_t_/)]);
+  const left = await ours(maintenance);
+  expect(left).toEqual([expect.stringMatching(/^em_t_/)]);
+  // Sealed: a session in it would hold up each copy for seconds, and a DROP by mistake is refused.
+  const sealed = await maintenance.query('select datallowconn, datistemplate from pg_database where datname = any ($1)', [left]);
+  expect(sealed).toEqual([{ datallowconn: false, datistemplate: true }]);
+});
+
+test('copies are copies of files where nothing waits for a disk', async () => {
+  const { url } = await createDatabase();
+  const desk = await openDesk({ url, run: newRun(), as: 'guest' });
+  expect(desk.facts.strategy).toBe(desk.facts.serverVersion >= 150_000 ? 'file_copy' : null); // the servers of the tests have fsync off
+  await desk.link.close();
 });
 
 test('two databases never see each other', async () => {
