@@ -156,6 +156,14 @@ describe('docs/api.md', () => {
   });
 });
 
+test('docs/testing.md speaks of each option of the test databases', () => {
+  const { prose: text, snippets: code } = readPage('docs/testing.md');
+  const told = quoted([text, ...code.map((snippet) => snippet.text)].join('\n'), /\b(\w+)\b/g);
+  const options = fieldsOf('interface TestDatabasesOptions extends MigratingOptions, ServerOptions');
+  expect(options).toContain('seed');
+  expect(missingFrom(options, told)).toEqual([]);
+});
+
 describe('the defaults on a page are those of the code', () => {
   const connection = 'postgres://localhost/app';
   const [replica] = resolveConfig({ connection, replicas: [connection] }).replicas;
