@@ -93,11 +93,12 @@ class Walk {
   async steps(desired: Read, decisions: Decisions): Promise<NamedStep[]> {
     const { differ, live, real } = this.ground;
     const possible = findRenames(live.schema, this.ground.desired.schema);
-    const renames = renderRenames(await decide(possible, decisions), { live: live.schema, desired: this.ground.desired.schema });
+    const chosen = await decide(possible, decisions);
+    const renames = renderRenames(chosen, { live: live.schema, desired: this.ground.desired.schema });
     for (const sql of renames.up) await this.send(sql);
     const start = await differ.read(real);
     const changes = judgeConversions(differ.diff({ live: start, desired }, this.scope, 'concurrently'), live.schema.lines);
-    refuseLoss(changes, possible, decisions);
+    refuseLoss(changes, openAmong(possible, chosen), decisions);
     const steps: NamedStep[] = [];
     let before: Read | undefined = start;
     const tables = this.ground.place.call.config.rules['multiple-table-locks'].level === 'off' ? 'together' : 'apart';
@@ -162,16 +163,23 @@ function backOf({ sql }: Change, transaction: boolean): Statement {
 
 async function decide(possible: readonly Rename[], { renames = [], confirmRename }: Decisions): Promise<Rename[]> {
   const chosen = chooseRenames(renames, possible);
-  const isOpen = ({ from, to }: Rename) => !chosen.some((each) => each.from === from || each.to === to);
-  for (const rename of possible) if (confirmRename && isOpen(rename) && (await confirmRename(rename))) chosen.push(rename);
+  for (const rename of possible) {
+    if (confirmRename && openAmong([rename], chosen).length > 0 && (await confirmRename(rename))) chosen.push(rename);
+  }
   return chosen;
 }
 
-function refuseLoss(changes: readonly Change[], possible: readonly Rename[], { allowDataLoss }: Decisions): void {
+// Each name is taken once, on either side.
+function openAmong(possible: readonly Rename[], chosen: readonly Rename[]): readonly Rename[] {
+  return possible.filter(({ from, to }) => !chosen.some((each) => each.from === from || each.to === to));
+}
+
+function refuseLoss(changes: readonly Change[], open: readonly Rename[], { allowDataLoss }: Decisions): void {
   const losses = changes.filter(({ loses }) => loses);
   if (losses.length === 0 || allowDataLoss) return;
-  const pairs = possible.map(({ from, to }) => `${from}:${to.split('.').at(-1)}`);
-  const asRename = pairs.length === 0 ? '' : `Where it is a rename, say so: --rename ${pairs.join(',')}. `;
+  const pairs = open.map(({ from, to }) => `${from}:${to.split('.').at(-1)}`);
+  const which = pairs.length > 1 ? 'those that are true of ' : '';
+  const asRename = pairs.length === 0 ? '' : `Where it is a rename, say so: --rename ${which}${pairs.join(',')}. `;
   const message = ['this would destroy what is stored there:', ...losses.map(({ sql }) => sql)].join('\n  ');
   throw new MigrationError('EM_PLAN_REFUSED', message, {
     remedy: `${asRename}Where it is meant, give --allow-data-loss (\`allowDataLoss\`). Nothing was written.`,

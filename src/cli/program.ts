@@ -10,6 +10,7 @@ import { tellProgress } from './progress.js';
 import { screenOf } from './screen.js';
 import { runOnSites } from './several.js';
 import { flagText, type Input, type Told, type Verb } from './verb.js';
+import { wordsOfOthers } from './words-of-others.js';
 
 /** The streams of a process. */
 export interface Terminal {
@@ -65,14 +66,22 @@ export function createProgram({ stdout, stderr }: Pick<Terminal, 'stdout' | 'std
     .showHelpAfterError('(ensure-migrated --help lists the verbs, ensure-migrated <verb> --help explains one)')
     .helpCommand(false);
   for (const verb of verbs) addVerb(program, verb, run);
+  for (const [word, here] of Object.entries(wordsOfOthers)) addWordOfOthers(program, word, here);
   return program;
+}
+
+// Whatever follows it: the word alone says what was meant.
+function addWordOfOthers(program: Command, word: string, here: string): void {
+  const command = program.command(word, { hidden: true }).helpOption(false).allowUnknownOption().allowExcessArguments();
+  command.action(() => command.error(`error: unknown command '${word}'\n(Here that is: ${here})`));
 }
 
 function addVerb(program: Command, verb: Verb, run: RunVerb): void {
   const command = program
     .command(`${verb.name} ${verb.arguments ?? ''}`.trim())
     .summary(verb.summary)
-    .description(verb.description);
+    .description(verb.description)
+    .showHelpAfterError(`(As in: ${verb.examples[0] ?? ''}. ensure-migrated ${verb.name} --help explains it)`);
   for (const [flag, sentence] of Object.entries({ ...verb.flags, ...commonFlags })) command.option(flag, sentence);
   command.addHelpText('after', `\nExamples:\n${verb.examples.map((example) => `  ${example}`).join('\n')}`);
   command.action(async () => {

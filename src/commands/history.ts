@@ -7,9 +7,9 @@ import { findRevision, type State } from '../state.js';
 
 /** Which part of the history. */
 export interface HistoryOptions {
-  /** From this revision on; a name or a unique part of one. */
+  /** From this revision on; a name or a unique part of one, or `base`: from the first. */
   readonly from?: string | undefined;
-  /** Up to this revision. */
+  /** Up to this revision, or to `head`: all that are left. */
   readonly to?: string | undefined;
 }
 
@@ -126,6 +126,7 @@ function isUnfinished(name: string, { unfinished }: State): boolean {
 
 function between(entries: readonly HistoryEntry[], from: string | undefined, to: string | undefined): readonly HistoryEntry[] {
   const named = entries.map((entry) => ({ name: entry.name, id: migrationId(entry.name) }));
-  const at = (wanted: string) => named.indexOf(findRevision(wanted, named, 'the range'));
-  return entries.slice(from === undefined ? 0 : at(from), to === undefined ? entries.length : at(to) + 1);
+  const ends: Readonly<Record<string, number>> = { base: -1, head: named.length - 1 }; // as in a range of `script`
+  const at = (wanted: string) => ends[wanted] ?? named.indexOf(findRevision(wanted, named, 'the range'));
+  return entries.slice(Math.max(at(from ?? 'base'), 0), at(to ?? 'head') + 1);
 }

@@ -22,6 +22,7 @@ export interface Chosen {
  * not two migrations to make one of.
  */
 export async function chooseSquash(config: MigrationsConfig, to: string): Promise<Chosen> {
+  if (to === '') throw refused('no revision to squash to is given', 'Name the last that is squashed: --to (`to`).');
   const directory = directoryOf(config);
   const all = await listMigrations(config);
   const last = findRevision(to, all, 'the revision to squash to');

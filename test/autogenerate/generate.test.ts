@@ -67,6 +67,18 @@ describe('a drop with an add of the same shape', () => {
     expect(await database.query('select c from cut')).toEqual([{ c: 'longer than five' }]);
   });
 
+  test('is asked once for a new name that two may have had, and what was not it is lost', async () => {
+    const { directory, options } = await makeProject('create table p (email text, phone text);', 'create table p (mail text);');
+    const asked: Rename[] = [];
+    const confirmRename = async (rename: Rename) => asked.push(rename) > 0;
+    const unasked = await failing(autogenerate(options, { message: 'Mail' }));
+    expect(unasked.message).toContain('--rename those that are true of public.p.email:mail,public.p.phone:mail. ');
+    const refused = await failing(autogenerate(options, { message: 'Mail', confirmRename }));
+    expect(asked).toEqual([{ kind: 'column', from: 'public.p.email', to: 'public.p.mail' }]);
+    expect(refused.message).toMatch(/DROP COLUMN "phone"\n {2}Where it is meant, give --allow-data-loss/);
+    expect(await filesIn(directory)).toEqual([]);
+  });
+
   test('is refused without a word, with the words that would rename; words that fit nothing as well', async () => {
     const { directory, options } = await makeProject(before, columns);
     const refused = await failing(autogenerate(options, { message: 'Mail' }));

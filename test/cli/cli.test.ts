@@ -134,7 +134,13 @@ describe('what makes no sense ends with 78 and says what would', () => {
     [['upgarde'], /Did you mean upgrade\?/],
     [['upgrade', '--jsn'], /Did you mean --json\?/],
     [['upgrade', 'one', 'two'], /too many arguments/],
-    [['downgrade'], /missing required argument 'target'/],
+    [
+      ['downgrade'],
+      /missing required argument 'target'\n\(As in: ensure-migrated downgrade -1\. ensure-migrated downgrade --help explains it\)/,
+    ],
+    [['migrate'], /unknown command 'migrate'\n\(Here that is: ensure-migrated upgrade\)/],
+    [['heads', '--verbose'], /unknown command 'heads'\n\(Here that is: ensure-migrated current\)/],
+    [['rollback', '1'], /Here that is: ensure-migrated downgrade -1/],
     [[], /Usage: ensure-migrated/],
   ])('%j', async (args, says) => {
     const { code, stdout, stderr } = await runCliHere(args);

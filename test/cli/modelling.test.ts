@@ -17,7 +17,7 @@ test('create-all, check, revision --autogenerate and drift, from a model that a 
   const generated = await run('revision', 'add notes', '--autogenerate', ...place, ...model);
   expect(generated).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Wrote .*_add_notes\.js\n$/) as string });
   expect(await readdir(`${directory}/migrations`)).toHaveLength(3);
-  expect(await run('revision', 'again', '--autogenerate', ...place, ...model)).toMatchObject({
+  expect(await run('revision', '-m', 'again', '--autogenerate', ...place, ...model)).toMatchObject({
     code: 0,
     stdout: 'Nothing to write: the migrations make what the model declares.\n',
   });

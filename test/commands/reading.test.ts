@@ -110,6 +110,8 @@ describe('history', () => {
     expect(await between('total', '03')).toEqual([names[1], names[2]]);
     expect(await between('03_index.js')).toEqual([names[2], names[3]]);
     expect(await between(undefined, '01')).toEqual([names[0]]);
+    expect(await between('base', 'head')).toEqual(names);
+    expect(await between('head', 'head')).toEqual([names[3]]);
     await expect(between('nonsense')).rejects.toMatchObject({ code: 'EM_PLAN_REFUSED' });
   });
 

@@ -158,6 +158,7 @@ describeWithClientTools('squash', () => {
       ],
     });
     expect(await failureOf(squash(place.options, { to: '01_orders' }))).toMatchObject({ code: 'EM_PLAN_REFUSED' });
+    expect((await failureOf(squash(place.options, { to: '' }))).message).toMatch(/^no revision to squash to is given\n {2}Name the last/);
     expect(await failureOf(squash(place.options, { to: 'nowhere' }))).toMatchObject({ code: 'EM_PLAN_REFUSED' });
     expect(await failureOf(squash(place.options, { to: '04_notes', rows: 'some' as 'keep' }))).toMatchObject({ code: 'EM_PLAN_REFUSED' });
     expect(await readdir(place.directory)).toEqual(before);

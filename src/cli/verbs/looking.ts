@@ -23,7 +23,7 @@ export const looking: readonly Verb[] = [
     arguments: '[range]',
     summary: 'List the migrations of code and database.',
     description:
-      'Lists what was applied, in the order in which it ran, and what is pending. A range is from:to; either side may be left out. --verbose adds who applied it, from where, and whether the file is still the same. With --html all of that becomes a page for a browser, with the durations as a timeline, the waits for locks, failed attempts, and what status says.',
+      'Lists what was applied, in the order in which it ran, and what is pending. A range is from:to; either side may be left out, or be base and head. --verbose adds who applied it, from where, and whether the file is still the same. With --html all of that becomes a page for a browser, with the durations as a timeline, the waits for locks, failed attempts, and what status says.',
     flags: { '-v, --verbose': 'Tell also who applied it, and how.', ...pageFlag },
     sites: 'each',
     examples: [

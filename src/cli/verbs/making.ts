@@ -24,11 +24,12 @@ export const making: readonly Verb[] = [
   },
   {
     name: 'revision',
-    arguments: '<message>',
+    arguments: '[message]',
     summary: 'Write a new migration.',
     description:
       'Writes a migration that does nothing yet, named so that it sorts after all others. Warns of a message that does not say what it changes. Needs no database.\n\nWith --autogenerate it compares the model with what the migrations make of an empty database, in scratch databases or on the embedded PostgreSQL, and writes what leads from one to the other, with its way back: one migration for each lock step, none where nothing differs. Before the files stay they are run in both directions, and refused unless they make exactly what the model declares. What the lint has against them is told, and written at their head; the exit code is 0 all the same. Needs the package @supabase/pg-delta.',
     flags: {
+      '-m, --message <message>': 'The message, for who is used to give it so.',
       '--autogenerate': 'Write what the model says and the migrations do not make yet.',
       ...schemaFlag,
       '--rename <old:new>': 'With --autogenerate: a drop and an add of the same shape are a rename. Several with commas between them.',
@@ -48,7 +49,7 @@ export const making: readonly Verb[] = [
       if (input.flags['autogenerate'] === true) return await generated(options, input);
       const flag = (name: string) => flagText(input, name);
       const asked = { extension: flag('extension'), directory: flag('directory'), stub: flag('stub') };
-      const result = await (await import('../../commands/revision.js')).revision(options, { message: input.args[0] ?? '', ...asked });
+      const result = await (await import('../../commands/revision.js')).revision(options, { message: messageIn(input), ...asked });
       return { result, text: (screen) => revisionText(result, screen) };
     },
   },
@@ -76,11 +77,11 @@ export const making: readonly Verb[] = [
 ];
 
 async function generated(options: Options, input: Input): Promise<Told> {
-  const { args, flags, ask } = input;
+  const { flags, ask } = input;
   const result = await (
     await import('../../commands/autogenerate.js')
   ).autogenerate(options, {
-    message: args[0] ?? '',
+    message: messageIn(input),
     extension: flagText(input, 'extension'),
     directory: flagText(input, 'directory'),
     renames: flagText(input, 'rename')?.split(','),
@@ -89,4 +90,8 @@ async function generated(options: Options, input: Input): Promise<Told> {
     confirmRename: ask && (async (rename: Rename) => await ask(renameQuestion(rename))),
   });
   return { result, text: (screen) => generatedText(result, screen) };
+}
+
+function messageIn(input: Input): string {
+  return input.args[0] ?? flagText(input, 'message') ?? ''; // without one the library refuses
 }
