@@ -14,9 +14,16 @@ interface Row {
 export const errorTable = {
   EM_CONFIG_INVALID: { exit: 78, remedy: 'Correct the options named above.' },
   EM_CONNECT_TIMEOUT: { exit: 75, remedy: 'Check that the server is up and reachable at this address, then start the service again.' },
-  EM_CONNECT_REJECTED: { exit: 78, remedy: 'Correct the user, the password, the database name or the TLS settings of the connection.' },
+  EM_CONNECT_REJECTED: {
+    exit: 78,
+    remedy: 'Correct the host, the user, the password, the name of the database (it must be there) or the TLS settings of the connection.',
+  },
   EM_LOST_SESSION: { exit: 75, remedy: 'Start the service again: the server has let go of the lock and of the open transaction.' },
-  EM_NO_MIGRATIONS: { exit: 78, remedy: 'Ship the migrations directory with the service, or correct the option `migrations`.' },
+  EM_NO_MIGRATIONS: {
+    exit: 78,
+    remedy:
+      'Ship the migrations directory with the service, or correct the option `migrations`. By hand, start in the directory of the project; a new project begins with `ensure-migrated init`, a database that has tables with `ensure-migrated baseline`.',
+  },
   EM_MIGRATION_INVALID: { exit: 78, remedy: 'Correct the migrations named in the findings.' },
   EM_TYPESCRIPT_UNSUPPORTED: { exit: 78, remedy: 'Run on Node 22.18 or later, or install tsx beside ensure-migrated: npm install tsx' },
   EM_PARSER_MISSING: {

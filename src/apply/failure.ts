@@ -149,7 +149,7 @@ async function describe(verdict: Verdict, run: Run, { error, failure }: Thrown):
     ...(statement && state ? [`statement: ${statement.trim().slice(0, 2_000)}`] : []),
     ...detailsOf(server),
   ];
-  const remedy = verdict.remedy ?? (state === undefined ? undefined : remedies[state]);
+  const remedy = verdict.remedy ?? (state === undefined ? undefined : (remedies[state] ?? remedies[state.slice(0, 2)]));
   return new MigrationError(verdict.code, lines.join('\n  '), { cause: error, ...(remedy && { remedy }) });
 }
 
@@ -163,7 +163,10 @@ function withoutSql(error: Error): string {
   return error.message.replace(/^COMMIT; - /, '');
 }
 
+/** By SQLSTATE, or by its class. */
 const remedies: Record<string, string> = {
+  // integrity_constraint_violation: as a rule the migration is right, and rows are there that do not fit
+  '23': 'Correct the rows that do not fit, or the migration, and start the service again.',
   // active_sql_transaction: CREATE INDEX CONCURRENTLY and its like
   '25001':
     'Add `export const config = { transaction: false }` (in .sql: a first line `-- transaction: false`): this statement cannot run in a transaction.',

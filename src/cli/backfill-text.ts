@@ -8,6 +8,9 @@ export function backfillsText(all: readonly BackfillProgress[], screen: Screen):
   return [
     renderTable(all, columns(screen), screen.columns),
     ...all.flatMap((each) => (each.error ? ['', errorText(each, screen)] : [])),
+    ...all.flatMap(({ name, status }) =>
+      status === 'paused' ? ['', `${screen.style('yellow', name)} is paused`, ...commandLine(name, status)] : [],
+    ),
   ].join('\n');
 }
 
@@ -32,8 +35,19 @@ function statusText({ status }: BackfillProgress, { style }: Screen): string {
 
 function errorText({ name, status, error }: BackfillProgress, { style }: Screen): string {
   const key = error?.key ? `, at the row with the key (${error.key.join(', ')})` : '';
-  const command = status === 'failed' || status === 'unverified' ? [`    $ ensure-migrated backfill retry ${name}`] : [];
-  return [`${style('red', name)}: ${error?.message ?? ''} (${error?.code ?? ''})${key}`, ...command].join('\n');
+  return [`${style('red', name)}: ${error?.message ?? ''} (${error?.code ?? ''})${key}`, ...commandLine(name, status)].join('\n');
+}
+
+const goingOn: Partial<Record<BackfillProgress['status'], string>> = {
+  ...{ queued: 'run', running: 'run' }, // beside whoever else is at it
+  ...{ failed: 'retry', unverified: 'retry' },
+  paused: 'resume',
+};
+
+/** The command with which it goes on, where there is one. */
+export function commandLine(name: string, status: BackfillProgress['status']): string[] {
+  const action = goingOn[status];
+  return action === undefined ? [] : [`    $ ensure-migrated backfill ${action} ${name}`];
 }
 
 /** The rows that were set aside: keys and reasons. */

@@ -18,6 +18,7 @@ import type { Finding } from '../finding.js';
 import type { AppliedMigration, Outcome, UnfinishedBackfill } from '../outcome.js';
 import { migrationId } from '../source/index.js';
 import { counted } from '../counted.js';
+import { commandLine } from './backfill-text.js';
 import type { Screen } from './screen.js';
 import { renderTable, type Column } from './table.js';
 
@@ -182,7 +183,8 @@ function aheadLine({ ahead, breaking }: Status): string {
 
 function backfillLine({ name, status, seenCount, estimatedCount, error }: UnfinishedBackfill): string {
   const of = estimatedCount === undefined ? '' : ` of about ${Math.max(estimatedCount, seenCount)}`;
-  return `The backfill "${name}" is not done (${status}): ${seenCount}${of} rows seen${error ? `; ${error.message}` : ''}.`;
+  const line = `The backfill "${name}" is not done (${status}): ${seenCount}${of} rows seen${error ? `; ${error.message}` : ''}.`;
+  return [line, ...commandLine(name, status)].join('\n');
 }
 
 function holderLines(lock: Status['lock']): string[] {

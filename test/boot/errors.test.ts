@@ -10,6 +10,7 @@ interface Row extends Hostile {
 }
 
 const correct = 'Correct the migration and start the service again.';
+const correctRows = 'Correct the rows that do not fit, or the migration, and start the service again.';
 // Characters of two, three and four bytes before the place: the server counts characters, JavaScript UTF-16 units.
 const wide = '-- ü € 😀😀😀😀😀😀😀😀\n';
 
@@ -20,7 +21,7 @@ const failing: Record<string, Row> = {
       'migration 0002_hostile.js failed at FILE:5: duplicate key value violates unique constraint "patients_email_key" (SQLSTATE 23505)',
       'statement: insert into "patients" ("email", "name") values ($1, $2)',
       'detail: Key (email)=(ada@example.org) already exists.',
-      correct,
+      correctRows,
     ],
   },
   'the schema builder': {
@@ -92,7 +93,7 @@ const failing: Record<string, Row> = {
       'migration 0002_hostile.sql failed at FILE:7: duplicate key value violates unique constraint "stray_pkey" (SQLSTATE 23505)',
       'statement: insert into stray values (1)',
       'detail: Key (id)=(1) already exists.',
-      correct,
+      correctRows,
     ],
   },
 };
@@ -118,7 +119,7 @@ describe('the error names the migration, the file and the line, the statement an
       'statement: insert into stray values (1)',
       'detail: Key (id)=(1) already exists.',
       'already done outside a transaction: create table stray; insert into stray',
-      `Look at what it has left behind and record it as done or undone (docs/operations.md, "An unfinished migration"). ${correct}`,
+      `Look at what it has left behind and record it as done or undone (docs/operations.md, "An unfinished migration"). ${correctRows}`,
     ]);
     await scene.undo('drop table stray');
     await scene.heal();
