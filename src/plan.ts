@@ -1,3 +1,4 @@
+import { counted } from './counted.js';
 import type { Config } from './config/index.js';
 import { MigrationError } from './errors.js';
 import { migrationId, recordedName, type LoadedMigration, type Migration, type MigrationCode, type SqlScript } from './source/index.js';
@@ -149,8 +150,8 @@ function partOf(name: string, squash: string): MigrationError {
 
 function selectSteps<Item>(steps: number, items: readonly Item[], which: 'pending' | 'applied'): readonly Item[] {
   if (!Number.isInteger(steps) || steps < 1) throw refused(`the number of steps is ${steps}`, 'Give a whole number from 1 up.');
-  if (steps > items.length)
-    throw refused(`${steps} steps were asked for, and ${items.length} migrations are ${which}`, 'Ask for fewer steps.');
+  const there = `there ${items.length === 1 ? 'is' : 'are'} ${counted(items.length, `${which} migration`)}`;
+  if (steps > items.length) throw refused(`asked for ${counted(steps, 'step')}, and ${there}`, 'Ask for fewer steps.');
   return items.slice(0, steps);
 }
 

@@ -1,3 +1,4 @@
+import { counted } from './counted.js';
 import { MigrationError } from './errors.js';
 import type { Target } from './plan.js';
 import { migrationId, recordedName, type Migration } from './source/index.js';
@@ -96,7 +97,10 @@ function countOf({ target, migrations }: StampingRequest): number {
 /** Throws EM_PLAN_REFUSED where there is something in the history. Pure. */
 export function refuseHistory({ applied }: Pick<State, 'applied'>): void {
   if (applied.length === 0) return;
-  throw refused(`this database has a history: ${applied.length} migrations, the last is ${applied.at(-1)}`, 'Use stamp to move it.');
+  throw refused(
+    `this database has a history: ${counted(applied.length, 'migration')}, the last is ${applied.at(-1)}`,
+    'Use stamp to move it.',
+  );
 }
 
 function refuseUnsound({ ahead, missing, duplicates }: StampingRequest['state']): void {

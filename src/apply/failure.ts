@@ -163,6 +163,9 @@ function withoutSql(error: Error): string {
   return error.message.replace(/^COMMIT; - /, '');
 }
 
+const stampRemedy =
+  'Correct the migration and start the service again. Where somebody has made by hand what it makes: `ensure-migrated stamp`, which proves that all of it is there.';
+
 /** By SQLSTATE, or by its class. */
 const remedies: Record<string, string> = {
   // integrity_constraint_violation: as a rule the migration is right, and rows are there that do not fit
@@ -176,5 +179,7 @@ const remedies: Record<string, string> = {
   // out_of_memory, which the server also says when its table of locks is full
   '53200':
     'Raise max_locks_per_transaction (it takes a restart of the server), or let the migration touch fewer tables at once, when the message speaks of shared memory; else give the server more memory.',
+  // duplicate_column, duplicate_object, duplicate_table (an index, too): a hotfix that was made by hand first
+  ...{ '42701': stampRemedy, '42710': stampRemedy, '42P07': stampRemedy },
   '42501': 'Grant this role what the statement needs, or connect with a role that may change the schema.',
 };

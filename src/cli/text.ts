@@ -91,7 +91,10 @@ export function stampedText({ before, after, recorded, unrecorded, proof }: Stam
   const [was, is] = [before, after].map((names) => names.at(-1) ?? 'base');
   const where = `The database was at ${was} (${before.length} recorded) and is at ${is} (${after.length} recorded) now.`;
   const changes = [...unrecorded.map((name) => `  - ${name}`), ...recorded.map((name) => `  + ${name}`)];
-  const proved = proof.status === 'forced' ? 'Forced.' : `Proved: ${proof.comparedCount} objects are as the stamp says.`;
+  const proved =
+    proof.status === 'forced'
+      ? 'Forced.'
+      : `Proved: ${counted(proof.comparedCount, 'object')} ${proof.comparedCount === 1 ? 'is' : 'are'} as the stamp says.`;
   const nothing = before.join() === after.join();
   return [
     ...(nothing ? [`Nothing to do: the database is at ${is}.`] : [where, ...changes, proved]),

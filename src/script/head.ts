@@ -1,3 +1,4 @@
+import { counted } from '../counted.js';
 import { identifier, literal } from '../sql.js';
 import type { ScriptRequest } from './script.js';
 
@@ -14,7 +15,7 @@ export function renderHead({ call, range, steps, madeBy }: ScriptRequest): strin
   const last = range.direction === 'up' ? steps.at(-1)?.name : `before ${steps.at(-1)?.name}`;
   const verb = range.direction === 'up' ? 'Upgrade' : 'Downgrade';
   return [
-    comment(`${verb} from ${first} to ${last}: ${steps.length} migrations of ${name} ${version}`),
+    comment(`${verb} from ${first} to ${last}: ${counted(steps.length, 'migration')} of ${name} ${version}`),
     comment(`Made by ${madeBy}. For psql, on a direct connection (not through a pooler): psql --no-psqlrc --file <this file>`),
     '-- It stops at the first error. What was committed until then is in the history; the next script, or boot, starts from there.',
     '-- verify() of migrations, hooks and checks are not run by it.',

@@ -149,7 +149,10 @@ describe('a person who mends an unfinished migration as docs/operations.md says'
       [name]: indexes,
     });
     const error = await boot(database, directory).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'EM_MIGRATION_FAILED', remedy: 'Correct the rows that do not fit, or the migration, and start the service again.' });
+    expect(error).toMatchObject({
+      code: 'EM_MIGRATION_FAILED',
+      remedy: 'Correct the rows that do not fit, or the migration, and start the service again.',
+    });
     await database.query('delete from orders where id = 2');
     await expect(boot(database, directory)).resolves.toMatchObject({ status: 'migrated', applied: [{ name }] });
   });

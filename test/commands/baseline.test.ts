@@ -237,7 +237,7 @@ describeWithClientTools('a baseline without migrations', () => {
     await upgrade(known.options);
     expect(await failureOf(baseline(known.options, { at: '01_a' }))).toMatchObject({
       code: 'EM_PLAN_REFUSED',
-      message: expect.stringContaining('this database has a history: 1 migrations') as string,
+      message: expect.stringContaining('this database has a history: 1 migration') as string,
     });
   });
 
@@ -348,7 +348,7 @@ describeWithClientTools('the command line', () => {
     const again = await runCli(['baseline', '--migrations', directory, '--at', 'baseline'], { env });
     expect(again).toMatchObject({ code: 78, stdout: '' });
     expect(again.stderr).toMatch(
-      /^EM_PLAN_REFUSED: this database has a history: 1 migrations, the last is .*\n {2}Use stamp to move it\. Nothing was changed\./,
+      /^EM_PLAN_REFUSED: this database has a history: 1 migration, the last is .*\n {2}Use stamp to move it\. Nothing was changed\./,
     );
   });
 });

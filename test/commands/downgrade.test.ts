@@ -60,7 +60,7 @@ describe('downgrade', () => {
   });
 
   test.each<[string, Target, string]>([
-    ['more steps than are applied', { steps: 5 }, '5 steps were asked for, and 4 migrations are applied'],
+    ['more steps than are applied', { steps: 5 }, 'asked for 5 steps, and there are 4 applied migrations'],
     ['head', 'head', 'a downgrade does not lead to head'],
     ['a name that is not applied', { to: 'nonsense' }, "'nonsense' names no migration"],
   ])('refuses %s, and changes nothing', async (_what, target, message) => {

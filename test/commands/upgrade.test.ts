@@ -39,7 +39,7 @@ describe('upgrade', () => {
   });
 
   test.each<[string, Target, string]>([
-    ['more steps than are pending', { steps: 4 }, '4 steps were asked for, and 2 migrations are pending'],
+    ['more steps than are pending', { steps: 4 }, 'asked for 4 steps, and there are 2 pending migrations'],
     ['no step', { steps: 0 }, 'the number of steps is 0'],
     ['base', 'base', 'an upgrade does not lead to base'],
     ['what is behind', { to: names[0] }, `${names[0]} is applied already, and the database is past it`],
