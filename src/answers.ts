@@ -64,16 +64,24 @@ function unsettled({ owner, mode }: Compared): Answer[] {
   const matters = owner && (owner.state === 'failed' ? mode !== 'apply' : owner.state === 'active' && mode === 'verify');
   if (!matters) return [];
   const { migration, run, application, host, since } = owner;
-  const end = owner.state === 'failed' ? `failed with ${owner.errorCode ?? 'an unknown error'}` : 'is at work, or died';
+  const { end, remedy } = endOf(owner);
   return [
     {
       rule: 'history-unsettled',
       names: [migration ?? run],
       elsewhere: migration === undefined, // before the first, or after the last
       says: () => `the last run (${application} on ${host}, since ${since}) ${end}${migration === undefined ? '' : `, at ${migration}`}`,
-      remedy: 'Look at the log of the process that migrates; run it again once its error is mended.',
+      remedy,
     },
   ];
+}
+
+function endOf({ state, errorCode }: NonNullable<Compared['owner']>): Pick<Answer, 'remedy'> & { readonly end: string } {
+  // By SIGTERM or `signal`: no error that could be mended.
+  if (state === 'failed' && errorCode === 'EM_ABORTED')
+    return { end: 'was told to stop (EM_ABORTED)', remedy: 'Run it again: it goes on where it was stopped.' };
+  const end = state === 'failed' ? `failed with ${errorCode ?? 'an unknown error'}` : 'is at work, or died';
+  return { end, remedy: 'Look at the log of the process that migrates; run it again once its error is mended.' };
 }
 
 function ofTheFiles(

@@ -72,6 +72,12 @@ const cases: Readonly<Record<string, Case>> = {
     says: 'the last run (api on web-1, since 2024-05-01T10:00:00Z) failed with EM_MIGRATION_FAILED, at 03_c.js',
     names: ['03_c.js'],
   },
+  'a run that was told to stop': {
+    rule: 'history-unsettled',
+    compared: { owner: { ...owner, state: 'failed', migration: '03_c.js', errorCode: 'EM_ABORTED' } },
+    says: 'the last run (api on web-1, since 2024-05-01T10:00:00Z) was told to stop (EM_ABORTED), at 03_c.js',
+    names: ['03_c.js'],
+  },
   'a run at work': {
     rule: 'history-unsettled',
     compared: { owner: { ...owner, state: 'active', migration: '03_c.js' } },

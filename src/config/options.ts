@@ -31,9 +31,28 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
-/** What `onProgress` receives: the name of an event, such as `lock.waiting`, and its fields. */
+/** What `onProgress` receives: the name of an event, such as `lock.waiting`, and its fields; those that are named here mean the same in each event that has them. */
 export interface ProgressEvent {
   readonly event: string;
+  /** Of the call; also in the journal. */
+  readonly run?: string;
+  readonly migration?: string | undefined;
+  /** This is number `step` of `of`. */
+  readonly step?: number | undefined;
+  readonly of?: number | undefined;
+  readonly ms?: number | undefined;
+  readonly tries?: number | undefined;
+  /** Of an error, or of a finding. */
+  readonly code?: string | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status?: string | undefined;
+  readonly backfill?: string | undefined;
+  readonly database?: string | undefined;
+  readonly tenant?: string | undefined;
+  readonly stream?: string | undefined;
+  /** Milliseconds by phase. */
+  readonly timings?: Readonly<Record<string, number>> | undefined;
   readonly [field: string]: unknown;
 }
 
