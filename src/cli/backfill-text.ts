@@ -9,7 +9,7 @@ export function backfillsText(all: readonly BackfillProgress[], screen: Screen):
     renderTable(all, columns(screen), screen.columns),
     ...all.flatMap((each) => (each.error ? ['', errorText(each, screen)] : [])),
     ...all.flatMap(({ name, status }) =>
-      status === 'paused' ? ['', `${screen.style('yellow', name)} is paused`, ...commandLine(name, status)] : [],
+      status === 'paused' ? ['', `${screen.style('yellow', name)} is paused`, ...commandLine(name, status, screen)] : [],
     ),
   ].join('\n');
 }
@@ -33,9 +33,11 @@ function statusText({ status }: BackfillProgress, { style }: Screen): string {
   return status;
 }
 
-function errorText({ name, status, error }: BackfillProgress, { style }: Screen): string {
+function errorText({ name, status, error }: BackfillProgress, screen: Screen): string {
   const key = error?.key ? `, at the row with the key (${error.key.join(', ')})` : '';
-  return [`${style('red', name)}: ${error?.message ?? ''} (${error?.code ?? ''})${key}`, ...commandLine(name, status)].join('\n');
+  return [`${screen.style('red', name)}: ${error?.message ?? ''} (${error?.code ?? ''})${key}`, ...commandLine(name, status, screen)].join(
+    '\n',
+  );
 }
 
 const goingOn: Partial<Record<BackfillProgress['status'], string>> = {
@@ -45,9 +47,9 @@ const goingOn: Partial<Record<BackfillProgress['status'], string>> = {
 };
 
 /** The command with which it goes on, where there is one. */
-export function commandLine(name: string, status: BackfillProgress['status']): string[] {
+export function commandLine(name: string, status: BackfillProgress['status'], { where = '' }: Screen): string[] {
   const action = goingOn[status];
-  return action === undefined ? [] : [`    $ ensure-migrated backfill ${action} ${name}`];
+  return action === undefined ? [] : [`    $ ensure-migrated backfill ${action} ${name}${where}`];
 }
 
 /** The rows that were set aside: keys and reasons. */

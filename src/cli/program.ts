@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { createInterface } from 'node:readline/promises';
 import { loadConfigFile, type ConfigFile } from '../config-file/index.js';
 import { messageOf, MigrationError, orInternal } from '../errors.js';
+import { shellWord } from '../finding.js';
 import { verbs } from './commands.js';
 import { errorFields } from './error-fields.js';
 import { readOwnPackage } from '../own-package.js';
@@ -101,13 +102,21 @@ async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): 
     const told = await runOnSites({ verb, file, input: { args, flags, ...asking }, onProgress: progress.onProgress });
     progress.end();
     const made = target === undefined ? '' : await makePage(target, told);
-    const shown = json ? jsonOf(told) : told.text(screenOf(stdout));
+    const shown = json ? jsonOf(told) : told.text({ ...screenOf(stdout), where: whereOf(flags) });
     stdout.write(target === 'stdout' ? made : `${shown}\n${json ? '' : made}`);
     return told.exitCode ?? 0;
   } catch (error) {
     progress.end();
     return tellFailure(error, json ? 'as JSON' : 'as text', terminal);
   }
+}
+
+// Not the connection: it may have a password.
+const saidAgain = ['migrations', 'config', 'env', 'database', 'tenant', 'stream'];
+
+function whereOf(flags: Input['flags']): string {
+  const said = saidAgain.map((name) => [name, flagText({ flags }, name)] as const);
+  return said.map(([name, value]) => (value === undefined ? '' : ` --${name} ${shellWord(value)}`)).join('');
 }
 
 function tellFailure(error: unknown, how: 'as JSON' | 'as text', { stdout, stderr }: Terminal): number {

@@ -6,6 +6,8 @@ type Format = Parameters<typeof styleText>[0];
 export interface Screen {
   readonly columns: number;
   readonly style: (format: Format, text: string) => string;
+  /** What the person has said of where, such as ` --database eu`: the commands that are shown say it again, else they would be about another place, or about all. */
+  readonly where?: string;
 }
 
 /** The screen of a stream: colours on a terminal only, and not where NO_COLOR is set (no-color.org). */

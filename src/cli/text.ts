@@ -49,7 +49,13 @@ export function outcomeText(outcome: Outcome, screen: Screen): string {
   const what = ran.length === 0 ? `Nothing to do: the database is at ${to ?? 'base'}.` : `${done}: ${ran.length}, in ${totalMs(ran)} ms.`;
   const moved = ran.length === 0 ? [] : [`The database was at ${from ?? 'base'} and is at ${to ?? 'base'} now.`];
   const kept = backup === undefined ? [] : [`Backup of before: ${backup}`];
-  return [what, ...moved, ...kept, ...backfills.map(backfillLine), ...findings.map((finding) => findingText(finding, screen))].join('\n');
+  return [
+    what,
+    ...moved,
+    ...kept,
+    ...backfills.map((each) => backfillLine(each, screen)),
+    ...findings.map((finding) => findingText(finding, screen)),
+  ].join('\n');
 }
 
 /** What a backup is of, and where it is. */
@@ -107,9 +113,9 @@ function totalMs(applied: readonly AppliedMigration[]): number {
 }
 
 /** A finding with its remedy, and with the command that mends it where there is one. */
-export function findingText(finding: Finding | MendableFinding, { style }: Screen): string {
+export function findingText(finding: Finding | MendableFinding, { style, where = '' }: Screen): string {
   const { code, level, message, remedy } = finding;
-  const command = 'command' in finding && finding.command !== undefined ? [`    $ ${finding.command}`] : [];
+  const command = 'command' in finding && finding.command !== undefined ? [`    $ ${finding.command}${where}`] : [];
   const title = style(level === 'error' ? 'red' : level === 'warn' ? 'yellow' : 'cyan', `${level} ${code}`);
   return [`${title}: ${message}`, `    ${remedy}`, ...command].join('\n');
 }
@@ -172,7 +178,7 @@ export function statusText(status: Status, screen: Screen): string {
     `The database "${database}" is ${verdict}: ${where}.`,
     ...(inSync && ahead.length > 0 ? [aheadLine(status)] : []),
     ...holderLines(lock),
-    ...backfills.map(backfillLine),
+    ...backfills.map((each) => backfillLine(each, screen)),
     ...findings.map((finding) => findingText(finding, screen)),
   ].join('\n');
 }
@@ -184,10 +190,10 @@ function aheadLine({ ahead, breaking }: Status): string {
   return `This release may start, since the rule history-ahead lets it: ${newer}, not all of them compatible with it (${breaking.join(', ')}).`;
 }
 
-function backfillLine({ name, status, seenCount, estimatedCount, error }: UnfinishedBackfill): string {
+function backfillLine({ name, status, seenCount, estimatedCount, error }: UnfinishedBackfill, screen: Screen): string {
   const of = estimatedCount === undefined ? '' : ` of about ${Math.max(estimatedCount, seenCount)}`;
   const line = `The backfill "${name}" is not done (${status}): ${seenCount}${of} rows seen${error ? `; ${error.message}` : ''}.`;
-  return [line, ...commandLine(name, status)].join('\n');
+  return [line, ...commandLine(name, status, screen)].join('\n');
 }
 
 function holderLines(lock: Status['lock']): string[] {
@@ -203,7 +209,7 @@ export function preflightText({ ok, database, pending, breaking, backfills, find
     `The database "${database}" is ${verdict}: ${waiting}.`,
     ...pending.map((name) => `  ${name}${brokenBy(breaking.find((each) => each.name === name))}`),
     ...holderLines(lock),
-    ...backfills.map(backfillLine),
+    ...backfills.map((each) => backfillLine(each, screen)),
     ...findings.map((finding) => findingText(finding, screen)),
   ].join('\n');
 }
