@@ -115,7 +115,10 @@ describe('the snapshot', () => {
       code: 78,
       stdout: expect.stringContaining('Model, migrations and snapshot do not agree.') as string,
     });
-    expect(await run('--write-snapshot')).toMatchObject({ code: 0, stdout: 'Model, migrations and snapshot agree.\n' });
+    expect(await run('--write-snapshot')).toMatchObject({
+      code: 0,
+      stdout: 'The snapshot is what the migrations make: commit it with them.\nModel, migrations and snapshot agree.\n',
+    });
     expect(await run()).toMatchObject({ code: 0 });
   });
 });

@@ -25,13 +25,10 @@ export const modelling: readonly Verb[] = [
       'ensure-migrated check --write-snapshot',
     ],
     run: async (options, { flags }) => {
-      const result = await (
-        await import('../../commands/check.js')
-      ).check(options, {
-        embedded: flags['embedded'] === true,
-        snapshot: flags['writeSnapshot'] === true ? 'write' : 'compare',
-      });
-      return { result, text: (screen) => checkedText(result, screen), exitCode: result.ok ? 0 : 78 };
+      const snapshot = flags['writeSnapshot'] === true ? 'write' : 'compare';
+      const result = await (await import('../../commands/check.js')).check(options, { embedded: flags['embedded'] === true, snapshot });
+      const written = snapshot === 'write' ? 'The snapshot is what the migrations make: commit it with them.\n' : '';
+      return { result, text: (screen) => `${written}${checkedText(result, screen)}`, exitCode: result.ok ? 0 : 78 };
     },
   },
   {
