@@ -22,7 +22,7 @@ function withDefinition({ options, name }: Enqueued, changes: object): Options {
   const { modules, ...rest } = options.migrations as { modules: Record<string, { backfills: Record<string, object> }> };
   const [[file, migration]] = Object.entries(modules) as [[string, { backfills: Record<string, object> }]];
   const changed = { ...migration, backfills: { [name]: { ...migration.backfills[name], ...changes } } };
-  return { ...options, migrations: { ...rest, modules: { [file]: changed } } } as Options;
+  return { ...options, migrations: { ...rest, modules: { [file]: changed } } };
 }
 
 test('each action is told of each status where it leads, or that it makes no sense', () => {

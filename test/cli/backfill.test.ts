@@ -110,7 +110,7 @@ describe('backfill', () => {
     await database.query('update gate set s = 0.03');
     const working = start('run');
     await expect.poll(async () => (await counted()).length, { timeout: 20_000 }).toBe(2);
-    const resume = expect.stringMatching(/is paused\n {4}\$ ensure-migrated backfill resume \w+\n$/) as string;
+    const resume = expect.stringMatching(/is paused\n {4}\$ ensure-migrated backfill resume \w+( --migrations .+)?\n$/) as string;
     expect(await run('pause')).toMatchObject({ code: 0, stdout: resume });
     const atReturn = await counted();
     expect(await working.ended).toMatchObject({ code: 78, stdout: resume });
