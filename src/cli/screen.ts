@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 
 type Format = Parameters<typeof styleText>[0];
 
-/** Where text goes: how wide it is, and whether colours are wanted. */
+/** Where text goes: how wide it is (Infinity: as wide as need be), and whether colours are wanted. */
 export interface Screen {
   readonly columns: number;
   readonly style: (format: Format, text: string) => string;
@@ -14,7 +14,7 @@ export interface Screen {
 export function screenOf(stream: NodeJS.WriteStream): Screen {
   const coloured = stream.isTTY && !process.env['NO_COLOR'];
   return {
-    columns: stream.columns > 0 ? stream.columns : 80, // no terminal, or one that does not know
+    columns: stream.columns > 0 ? stream.columns : stream.isTTY ? 80 : Infinity, // in a pipe, or a log, names stay whole
     // Without its own look at the stream, which Node 20 does not know: the decision is made here.
     style: (format, text) => (coloured ? styleText(format, text) : text),
   };

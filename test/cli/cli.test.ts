@@ -14,7 +14,7 @@ async function makeCli(files?: Readonly<Record<string, string | undefined>>) {
   const where = ['--connection', database.url, '--migrations', directory, '--env', 'production'];
   const run = async (...args: string[]) => await runCliHere([...args, ...where]);
   const runChild = async (...args: string[]) => await runCli([...args, '--migrations', directory], { env });
-  return { database, directory, env, run, runChild };
+  return { database, directory, env, where, run, runChild };
 }
 
 describe('the verbs', () => {
@@ -40,13 +40,24 @@ describe('the verbs', () => {
     expect(await contentsOf(database)).toEqual(atHead);
   });
 
-  test('print tables that fit into 80 columns, and all of it with --verbose', async () => {
-    const { run } = await makeCli();
+  test('print tables that fit into the columns of a terminal, with whole names where there is none, and all of it with --verbose', async () => {
+    const long = '05_what_the_accounts_of_the_patients_of_all_clinics_have_been_since_then.sql';
+    const { run, where } = await makeCli({ [long]: 'select 1;' });
     await run('upgrade', '+2');
     const { stdout } = await run('history');
-    const lines = stdout.trimEnd().split('\n');
-    expect(lines.map((line) => line.split(/\s{2,}/)[1])).toEqual(['status', 'applied', 'applied', 'pending', 'pending']);
-    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
+    expect(stdout.split('\n').map((line) => line.split(/\s{2,}/)[1])).toEqual([
+      'status',
+      'applied',
+      'applied',
+      'pending',
+      'pending',
+      'pending',
+      undefined,
+    ]);
+    expect(stdout).toContain(`${long}  pending`);
+    const cut = (await runCliHere(['history', ...where], 80)).stdout.split('\n');
+    expect(Math.max(...cut.map(({ length }) => length))).toBe(80);
+    expect(cut).toContainEqual(expect.stringMatching(/^05_what_.+\.\.\. {2}pending$/));
     expect((await run('history', '--verbose')).stdout).toMatch(/02_total\.js +applied .* run +same +may run/);
     expect(stdout).not.toContain('\u001b');
   });

@@ -19,10 +19,14 @@ export async function runCli(args: readonly string[], options: ScriptOptions = {
   return exit;
 }
 
-/** The same in this process, on streams that are no terminal, with its environment and its working directory: a fraction of the time. */
-export async function runCliHere(args: readonly string[]): Promise<Pick<Exit, 'code' | 'stdout' | 'stderr'>> {
+/**
+ * The same in this process, on streams that are no terminal, with its environment and its working directory: a fraction of the time. `columns`: how wide
+ * stdout says that it is.
+ */
+export async function runCliHere(args: readonly string[], columns?: number): Promise<Pick<Exit, 'code' | 'stdout' | 'stderr'>> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const code = await runCommandLine(args, { stdin: new PassThrough(), stdout, stderr } as unknown as Terminal);
+  const terminal = { stdin: new PassThrough(), stdout: Object.assign(stdout, { columns }), stderr };
+  const code = await runCommandLine(args, terminal as unknown as Terminal);
   const printed = { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
   expectSchema(args, printed.stdout);
   return printed;
