@@ -282,6 +282,7 @@ describe('a file that cannot be used is named, with what is wrong and no passwor
     ['throws', 'ensure-migrated.config.mjs', `throw new Error('no ${url}');`, /: no postgres:\/\/app:\*\*\*@db/],
     ['does not parse', 'ensure-migrated.config.mjs', 'export default {', /mjs: \S/],
     ['exports no object', 'ensure-migrated.config.mjs', 'export default "x";', /an object of options.*it exports text\./],
+    ['has no default export', 'ensure-migrated.config.mjs', 'export const config = {};', /no default export: `export default \{/],
     [
       'exports knex',
       'ensure-migrated.config.cjs',

@@ -1,10 +1,12 @@
 /** The configuration of a project in a file, for the command line and the vitest setup. `ensureMigrated()` reads no file. */
 import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
+import { isModuleNamespaceObject } from 'node:util/types';
 import {
   isObject,
   kindOf,
   knexClientOf,
+  optionNames,
   problemsOf,
   problemsOfAll,
   sharedOptions,
@@ -94,9 +96,18 @@ async function loadOptions(file: string, environment: string | undefined): Promi
   if (!isObject(value)) throw new Error(`it should export an object of options, or a function that gives one; it exports ${kindOf(value)}`);
   const directory = dirname(file);
   if (isKnexfile(file)) return await optionsOfKnexfile(value, { directory, environment });
+  refuseOtherNames(value);
   if (Array.isArray(value['databases'])) return anchorAll(value, directory);
   const migrations = anchorMigrations(value, directory);
   return { ...anchorGiven(value, directory), ...(migrations !== undefined && { migrations }) };
+}
+
+// Named exports that are options will do. Others are those of somebody who has forgotten the default.
+function refuseOtherNames(exported: object): void {
+  const isOption = (name: string) => name === 'databases' || (optionNames as readonly string[]).includes(name);
+  if (isModuleNamespaceObject(exported) && !Object.keys(exported).some(isOption)) {
+    throw new Error('it has no default export: `export default { ... }`, or `export default defineConfig({ ... })` for help with types');
+  }
 }
 
 async function valueOf(exports: unknown): Promise<unknown> {

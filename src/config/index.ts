@@ -20,7 +20,7 @@ export type { MigrationHook, MigrationsConfig, MigrationsInput } from './migrati
 export type { MigrationModule, MigrationSource } from './modules.js';
 export { defineConfig, type Check, type CheckContext, type Logger } from './options.js';
 export type { ApplicationInput, BackfillMode, ExpectationInput, Mode, Options, ProgressEvent } from './options.js';
-export { isConnectionGiven, problemsOf, resolveConfig, type Config } from './resolve.js';
+export { isConnectionGiven, optionNames, problemsOf, resolveConfig, type Config } from './resolve.js';
 export type { ReplicaInput, ReplicaSettings } from './replicas.js';
 export { ruleTable, type Rule, type RuleInput, type RuleSetting, type RulesInput } from './rules.js';
 export type { SchemaInput, SchemaSource } from './schema.js';
