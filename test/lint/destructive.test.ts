@@ -473,6 +473,24 @@ const table = {
       sql: 'do $$ begin perform f(); end $$',
       says: ['f() is a function that may change anything: what it locks, changes or destroys nobody can tell before it runs'],
     },
+    ...[
+      'do $$ declare r record; begin for r in select f() loop null; end loop; end $$',
+      `do $$ declare c refcursor; begin open c for execute 'select f()'; end $$`,
+      'declare c cursor for select f()',
+      'prepare p as select f()',
+      'copy (select f()) to stdout',
+      'explain analyze select f()',
+    ].map((sql) => ({
+      title: `a function within ${sql}`,
+      given: 'create function f() returns int language sql as $$ select 1 $$',
+      sql,
+      says: ['f() is a function that may change anything: what it locks, changes or destroys nobody can tell before it runs'],
+    })),
+    {
+      title: 'a function of which the plan is explained',
+      given: 'create function f() returns int language sql as $$ select 1 $$',
+      sql: 'explain select f()',
+    },
     {
       title: 'a procedure',
       sql: 'call shop.tidy(1)',

@@ -67,20 +67,35 @@ interface Expression {
   readonly PLpgSQL_expr?: { readonly query?: string };
 }
 
+// for each in delete ... returning loop: whatever returns rows may stand there.
+const looping: ReadonlySet<string> = new Set(['PLpgSQL_stmt_dynexecute', 'PLpgSQL_stmt_dynfors', 'PLpgSQL_stmt_fors']);
+
+interface Opened {
+  readonly query?: Expression;
+  readonly dynquery?: Expression;
+}
+
+// Neither, for a cursor that is declared with its query.
+function opened({ query, dynquery }: Opened): Part[] {
+  if (dynquery) return [{ how: 'execute', text: dynquery.PLpgSQL_expr?.query ?? '' }];
+  return query ? [{ how: 'statement', text: query.PLpgSQL_expr?.query ?? '' }] : [];
+}
+
 function partsOf(value: unknown): Part[] {
   if (typeof value !== 'object' || value === null) return [];
   if (Array.isArray(value)) return value.flatMap(partsOf);
-  return Object.entries(value as Record<string, { sqlstmt?: Expression; expr?: Expression; query?: Expression } | undefined>).flatMap(
+  return Object.entries(value as Record<string, ({ sqlstmt?: Expression; expr?: Expression } & Opened) | undefined>).flatMap(
     ([kind, body]): Part[] => {
       if (kind === 'PLpgSQL_stmt_execsql') return [{ how: 'statement', text: body?.sqlstmt?.PLpgSQL_expr?.query ?? '' }];
       if (kind === 'PLpgSQL_stmt_commit') return [{ how: 'statement', text: 'commit' }];
       if (kind === 'PLpgSQL_stmt_rollback') return [{ how: 'statement', text: 'rollback' }];
       if (kind === 'PLpgSQL_stmt_perform' || kind === 'PLpgSQL_stmt_call')
         return [{ how: 'statement', text: body?.expr?.PLpgSQL_expr?.query ?? '' }];
-      if (kind === 'PLpgSQL_stmt_dynexecute' || kind === 'PLpgSQL_stmt_dynfors') {
-        const executed: Part = { how: 'execute', text: body?.query?.PLpgSQL_expr?.query ?? '' };
-        return [executed, ...partsOf(Object.values(body ?? {}))];
+      if (looping.has(kind)) {
+        const how = kind === 'PLpgSQL_stmt_fors' ? 'statement' : 'execute';
+        return [{ how, text: body?.query?.PLpgSQL_expr?.query ?? '' }, ...partsOf(Object.values(body ?? {}))];
       }
+      if (kind === 'PLpgSQL_stmt_open') return opened(body ?? {});
       return partsOf(body);
     },
   );
@@ -94,7 +109,11 @@ async function actionsOf({ how, text }: Part): Promise<Action[]> {
 
 async function readText(text: string): Promise<Action[]> {
   const statements = await tryParseSql(text);
-  return statements?.flatMap(({ node }) => readActions(node)) ?? [{ kind: 'opaque', why: 'unreadable', name: 'do' }];
+  if (statements === undefined) return [{ kind: 'opaque', why: 'unreadable', name: 'do' }];
+  const read = await Promise.all(
+    statements.map(async ({ node, text: own }) => ('DoStmt' in node ? await readBlock(node, own) : readActions(node))),
+  );
+  return read.flat();
 }
 
 // execute 'drop table x': an expression that is one literal.

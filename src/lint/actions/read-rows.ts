@@ -12,7 +12,6 @@ export const rowReaders: Readers = {
     tablesIn(relations).map((each) => ({ kind: 'truncate', table: each, cascade: behavior === 'DROP_CASCADE' })),
   InsertStmt: readInsert,
   MergeStmt: ({ relation }) => [{ kind: 'merge', table: tableOf(relation) }],
-  CopyStmt: ({ relation, is_from }) => (is_from ? [{ kind: 'copy', table: tableOf(relation) }] : []),
   UpdateStmt: ({ relation, whereClause, fromClause, targetList = [] }) => {
     const columns = targetList.flatMap((each) => ('ResTarget' in each ? [each.ResTarget.name ?? ''] : []));
     return [{ kind: 'update', table: tableOf(relation), columns, ...chosen(whereClause, fromClause) }];

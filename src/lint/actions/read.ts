@@ -1,5 +1,6 @@
 import type { Node } from 'libpg-query';
 import type { Action } from './action.js';
+import { hasOption, tableOf } from './names.js';
 import { objectReaders } from './read-objects.js';
 import { rowReaders } from './read-rows.js';
 import { sessionReaders } from './read-session.js';
@@ -23,7 +24,19 @@ const readers: Readers = {
     ...schemaElts.flatMap(readActions).map((action) => inSchema(action, schemaname)),
   ],
   CommentStmt: () => [],
+  // What these carry is taken to run, also what is only prepared.
+  ExplainStmt: ({ query, options }) => (hasOption(options, 'analyze') ? carried(query) : []),
+  PrepareStmt: ({ query }) => carried(query),
+  DeclareCursorStmt: ({ query }) => carried(query),
+  CopyStmt: ({ relation, is_from = false, query }) => {
+    if (query) return carried(query);
+    return is_from ? [{ kind: 'copy', table: tableOf(relation) }] : [];
+  },
 };
+
+function carried(query: Node | undefined): Action[] {
+  return query ? readActions(query) : [];
+}
 
 // The statements inside WITH.
 function withinWith(node: Node): Action[] {

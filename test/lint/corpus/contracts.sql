@@ -7,6 +7,8 @@ drop table if exists settings;
 -- # drop-table-in-do: dangerous, destroys
 do $$ begin drop table caches; end $$;
 
+-- # drop-table-in-do-in-do: dangerous, destroys
+do $$ begin execute 'do $x$ begin drop table caches; end $x$'; end $$;
 -- # drop-tables-one-of-them-new: dangerous, destroys
 create table fresh (id int);
 drop table fresh, visits;

@@ -10,6 +10,8 @@ update customers set country = 'ch' where true;
 -- # update-all-in-do: dangerous, rows
 do $$ begin update payments set currency = 'eur'; end $$;
 
+-- # update-all-in-loop: dangerous, rows
+do $$ declare each record; begin for each in update payments set currency = 'eur' returning id loop null; end loop; end $$;
 -- # update-new-column: dangerous, scan
 alter table orders add column region text;
 update orders set region = 'eu' where region is null;
