@@ -449,6 +449,7 @@ const later: Readonly<Record<string, string>> = {
   `,
   'ACCESS EXCLUSIVE on items (scan)': `
     alter table items add constraint n not null quantity
+    alter table items add column v int generated always as (quantity * 3) virtual not null
     alter table items add constraint n not null quantity not valid; alter table items validate constraint n
     alter table items add constraint n not null quantity not valid; alter table items alter column quantity set not null
   `,

@@ -118,10 +118,19 @@ function described(sizes: Sizes): string {
 )`;
 }
 
+// A domain over a domain has the constraints of both.
+const domainsOf = (type: string) => `(with recursive chain(oid, typnotnull, base) as (
+  select d.oid, d.typnotnull, d.typbasetype from pg_catalog.pg_type d where d.oid = ${type} and d.typtype = 'd'
+  union all select d.oid, d.typnotnull, d.typbasetype from chain join pg_catalog.pg_type d on d.oid = chain.base where d.typtype = 'd'
+) select oid, typnotnull from chain)`;
+
+// The tree of a default names each function that it calls by its oid; of one of the server's own pg_depend tells nothing.
 const types = `types as (
   select pg_catalog.jsonb_build_object('text', wanted, 'name', pg_catalog.format_type(t.oid, null), 'kind', t.typtype,
     'base', case when t.typtype = 'd' then pg_catalog.format_type(t.typbasetype, t.typtypmod) end,
-    'isConstrained', coalesce(t.typnotnull, false) or exists (select from pg_catalog.pg_constraint c where c.contypid = t.oid),
+    'isConstrained', exists (select from ${domainsOf('t.oid')} d where d.typnotnull or exists (select from pg_catalog.pg_constraint c where c.contypid = d.oid)),
+    'hasVolatileDefault', exists (select from pg_catalog.regexp_matches(t.typdefaultbin::text, ':(?:op)?funcid (\\d+)', 'g') called(ids)
+      join pg_catalog.pg_proc p on p.oid = called.ids[1]::oid where p.provolatile = 'v'),
     'castsAsIsFrom', ${listOf(`select pg_catalog.format_type(k.castsource, null) from pg_catalog.pg_cast k where k.casttarget = t.oid and k.castmethod = 'b'`)},
     'usedBy', ${listOf(usedBy)},
     'labels', ${listOf('select e.enumlabel from pg_catalog.pg_enum e where e.enumtypid = t.oid order by e.enumsortorder')}) as type

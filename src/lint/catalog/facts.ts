@@ -104,8 +104,10 @@ export interface TypeFacts {
   readonly kind: string | null;
   /** Of a domain the type below it, with modifiers. */
   readonly base: string | null;
-  /** A domain with a CHECK or NOT NULL. */
+  /** A domain with a CHECK or NOT NULL, or over one that has. */
   readonly isConstrained: boolean;
+  /** A domain whose default is computed for each row. */
+  readonly hasVolatileDefault: boolean;
   /** Types of which a value is one of this type as it stands. */
   readonly castsAsIsFrom: readonly string[];
   /** Tables with a column of it. */

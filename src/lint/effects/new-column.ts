@@ -15,11 +15,13 @@ export function addColumn({ table, column, ifNotExists }: ActionOf<'add-column'>
 
 function newColumnWork(column: ColumnDefinition, catalog: Catalog): PossibleWork {
   if (column.serial || column.identity || column.generated === 'stored') return { work: 'rewrite' };
-  if (catalog.type(writeTypeName(column.type))?.isConstrained) return { work: 'rewrite' }; // each value is held against the domain
+  const domain = catalog.type(writeTypeName(column.type));
+  if (domain?.isConstrained) return { work: 'rewrite' }; // each value is held against the domain
   if (column.default !== undefined) {
     const volatility = volatilityOf(column.default, catalog);
     if (volatility !== 'fixed') return { work: 'rewrite', doubtful: volatility === 'unknown' ? true : undefined };
     return {};
   }
-  return column.notNull && column.generated === undefined ? { work: 'scan' } : {};
+  if (domain?.hasVolatileDefault) return { work: 'rewrite' };
+  return column.notNull ? { work: 'scan' } : {}; // of a virtual one each value is computed
 }

@@ -1,7 +1,7 @@
 import { identifier } from '../../sql.js';
-import { writeTypeName } from '../catalog/index.js';
-import { volatilityOf } from '../effects/index.js';
-import { defineRule } from '../rule.js';
+import { writeTypeName, type TypeFacts } from '../catalog/index.js';
+import { volatilityOf, type TableEffect } from '../effects/index.js';
+import { defineRule, type Harm } from '../rule.js';
 import { addColumnWithout, alterTable } from '../safe-steps.js';
 import { stepsWords, workWords } from '../words.js';
 
@@ -25,6 +25,7 @@ export const addColumnVolatileDefault = defineRule({
       };
     }
     const given = column.default;
+    if (given === undefined && domain?.hasVolatileDefault) return volatileDomain(column.name, domain, effect);
     const volatility = given === undefined ? 'fixed' : volatilityOf(given, catalog);
     if (given === undefined || volatility === 'fixed') return undefined;
     return {
@@ -39,3 +40,11 @@ export const addColumnVolatileDefault = defineRule({
     };
   },
 });
+
+function volatileDomain(column: string, { text, base }: TypeFacts, effect: TableEffect): Harm {
+  return {
+    table: effect.relation,
+    message: workWords(`the new column ${identifier(column)}, which takes the volatile default of the domain ${text},`, 'rewrite', effect),
+    remedy: `Add it with DEFAULT NULL, give it its default after, so that only new rows get it, and fill the other rows in batches; or give it the type ${base}.`,
+  };
+}

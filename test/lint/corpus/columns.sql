@@ -35,6 +35,17 @@ alter table payments add column search tsvector generated always as (to_tsvector
 -- # constrained-domain: dangerous, rewrite
 alter table orders add column units positive default 1;
 
+-- # constrained-domain-below: dangerous, rewrite
+alter table orders add column units few default 1;
+-- # volatile-domain: dangerous, rewrite
+alter table orders add column token token;
+-- # volatile-domain-of-own-function: dangerous, rewrite
+alter table orders add column ticket numbered_ticket;
+-- # volatile-domain-without-its-default: safe, every row of it is null
+alter table orders add column token token default null;
+-- # virtual-not-null: dangerous, scan
+-- since: 18
+alter table orders add column total numeric generated always as (amount * quantity) virtual not null;
 -- # not-null-no-default: dangerous, fails
 alter table "orders" add column "kind" varchar(255) not null;
 

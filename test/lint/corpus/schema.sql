@@ -5,12 +5,15 @@ create domain email as text;
 create domain postcode as text;
 create domain positive as int check (value > 0);
 create domain required as text not null;
+create domain few as positive;
+create domain token as uuid default gen_random_uuid();
 create schema archive;
 create schema billing;
 
 create function shop_rank(int) returns int language sql immutable as 'select $1 * 2';
 create function shop_day() returns date language sql stable as 'select current_date';
 create function ticket() returns text language plpgsql volatile as $$ begin return md5(random()::text); end $$;
+create domain numbered_ticket as text default ticket();
 create function starting_state() returns text language sql volatile as $$ select 'open' $$;
 create function touch() returns trigger language plpgsql as $$ begin new.seen := now(); return new; end $$;
 create procedure clean_up() language plpgsql as $$ begin delete from visits where id < 0; end $$;
