@@ -2,10 +2,12 @@ import { messageOf, MigrationError } from '../errors.js';
 import { coveredBy, differences, readBuilt, type Built } from '../likeness.js';
 import { declare, inScratch, type ModelFile } from '../model/index.js';
 import { replay } from '../replay.js';
+import type { Line } from '../schema/index.js';
 import { openScratch, type Scratch } from '../scratch.js';
 import type { Session, Wire } from '../session/index.js';
 import type { Workplace } from '../workplace.js';
 import { judgeConversions } from './conversions.js';
+import { keepCounting } from './counting.js';
 import { tablesOf } from './cuts.js';
 import type { Change, Differ, Read, Scope } from './differ.js';
 import type { Rename } from './renames.js';
@@ -97,7 +99,8 @@ class Walk {
     const renames = renderRenames(chosen, { live: live.schema, desired: this.ground.desired.schema });
     for (const sql of renames.up) await this.send(sql);
     const start = await differ.read(real);
-    const changes = judgeConversions(differ.diff({ live: start, desired }, this.scope, 'concurrently'), live.schema.lines);
+    const all = judgeConversions(differ.diff({ live: start, desired }, this.scope, 'concurrently'), this.lines);
+    const changes = keepCounting(all, this.lines);
     refuseLoss(changes, openAmong(possible, chosen), decisions);
     const steps: NamedStep[] = [];
     let before: Read | undefined = start;
@@ -108,6 +111,11 @@ class Walk {
       before = after;
     }
     return withRenames(steps, renames);
+  }
+
+  /** Of what is there, then of what is to be. */
+  private get lines(): readonly Line[] {
+    return [...this.ground.live.schema.lines, ...this.ground.desired.schema.lines];
   }
 
   private get scope(): Scope {
@@ -121,7 +129,10 @@ class Walk {
     const before = known ?? (await differ.read(real));
     const up = await this.run(group);
     const after = await differ.read(real);
-    const back = differ.diff({ live: after, desired: before }, this.scope, transaction ? 'plain' : 'concurrently');
+    const back = keepCounting(
+      differ.diff({ live: after, desired: before }, this.scope, transaction ? 'plain' : 'concurrently'),
+      this.lines,
+    );
     return { step: { what, transaction, up, down: back.map((change) => backOf(change, transaction)) }, after };
   }
 

@@ -164,6 +164,12 @@ alter table customers add column color text;
 select * from orders where id = 17;
 select exists (select 1 from orders where id = 4);
 
+-- # counter-after-alter: safe, an end of the index tells
+alter table visits alter column id set default 1;
+select setval('payments_id_seq', max(id)) from visits having max(id) >= 1;
+-- # largest-without-index-after-alter: dangerous, scan
+alter table payments add column color text;
+select max(total) from payments;
 -- # matview-after-alter: dangerous, scan
 alter table orders add column color text;
 create materialized view order_colors as select color, count(*) from orders group by color;
