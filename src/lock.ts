@@ -136,7 +136,7 @@ export async function readHolder(session: Session, { namespace, key }: LockKey):
   return holder && { ...holder, statement: holder.statement && excerptOf(holder.statement) };
 }
 
-// Progress of the holder: its owner row changed, another session holds the lock, or a statement of its still runs.
+// Progress of the holder: its owner row changed, another session holds the lock, or a statement of its still runs, or has ended since the last look.
 class ProgressWatch {
   private readonly started = performance.now();
   private progressedAt = this.started;
@@ -155,7 +155,7 @@ class ProgressWatch {
   async look(found: Holder | undefined, { owner }: History): Promise<void> {
     const { call } = this.request;
     const holder = found && { ...found, migration: owner?.migration, step: owner?.step, of: owner?.of };
-    const sign = JSON.stringify([found?.pid, owner]);
+    const sign = JSON.stringify([found?.pid, found?.state, owner]);
     const silent = found?.state === 'active' && found.wait === 'ClientRead'; // inside COPY FROM STDIN or an open cursor
     const streamed = silent ? await this.readStream(found.pid) : '';
     const moved = sign !== this.seen || streamed !== this.streamed;

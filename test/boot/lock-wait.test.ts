@@ -58,7 +58,7 @@ describe('who waits for the migration lock', () => {
     const gate = await project.database.connect();
     await gate.query('begin; lock table gate');
     await holder.query(`set application_name = 'ensure-migrated/other'`);
-    const working = holder.query('begin; lock table gate; rollback');
+    const working = holder.query('begin; lock table gate; rollback; select pg_advisory_unlock_all()');
     await waitUntilRuns(project.database, 'lock table gate');
     const waiting = project.boot({ timeouts: { lockMs: 200 }, rules: { 'schema-drift': 'off' } });
     const impatient = await project.fail({ timeouts: { lockMs: 200, callMs: 300 } });
@@ -66,7 +66,6 @@ describe('who waits for the migration lock', () => {
     expect(await Promise.race([waiting.catch((error: unknown) => error), sleep(500, 'still waiting')])).toBe('still waiting');
     await gate.query('rollback');
     await working;
-    await holder.end();
     expect(await waiting).toMatchObject({ status: 'migrated', applied: [{ name: '02_b.js' }] });
   });
 
