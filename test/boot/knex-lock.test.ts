@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
-import { poll, startBoot } from '../support/boot.js';
+import { poll, startBoot, waitUntilBlocked } from '../support/boot.js';
 import { runKnex } from '../support/knex-cli.js';
 import { makeProject, moduleOf, type Project } from './project.js';
 
@@ -152,7 +152,7 @@ describe("knex's own lock", () => {
       'begin; create table knex_migrations (id serial primary key, name varchar(255), batch integer, migration_time timestamptz)',
     );
     const ours = project.boot();
-    await poll(async () => (await project.database.query(`select from pg_locks where locktype = 'transactionid' and not granted`))[0]);
+    await waitUntilBlocked(project.database);
     await knex.query('commit');
     expect((await ours).status).toBe('migrated');
     await expectAtHead(project, '01_a');

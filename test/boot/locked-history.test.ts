@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { plan, status } from '../../src/commands/index.js';
 import type { Options } from '../../src/index.js';
-import { holdersOf, poll } from '../support/boot.js';
+import { holdersOf, waitUntilBlocked } from '../support/boot.js';
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { failureOf } from '../support/scene.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
@@ -69,7 +69,7 @@ describe('a table of the history that somebody has locked', () => {
     await whileLocked('select from knex_migrations', async (reader) => {
       const waiter = await database.connect();
       const waiting = waiter.query('begin; lock table knex_migrations').catch(() => undefined);
-      await poll(async () => (await database.query('select from pg_locks where not granted')).length > 0 || undefined);
+      await waitUntilBlocked(database);
       const error = await failureOf(boot(database, old, { timeouts }));
       expect(error.code).toBe('EM_BLOCKED');
       expect(error.message).toMatch(new RegExp(`pid ${reader} \\(.*night shift`));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ensureMigrated, type Options } from '../../src/index.js';
-import { poll } from '../support/boot.js';
+import { poll, waitUntilBlocked } from '../support/boot.js';
 import { makeMigrations } from '../support/migrations.js';
 import { describeWithPgBouncer, startPgBouncer, type PgBouncer } from '../support/pgbouncer.js';
 import { createDatabase, type TestDatabase } from '../support/servers.js';
@@ -170,7 +170,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
         const { database, pooler, reader, boot } = await blocked();
         const stop = new AbortController();
         const stopped = expect(boot({ signal: stop.signal })).rejects.toMatchObject({ code: 'EM_ABORTED' });
-        await poll(async () => (await database.query(`select from pg_locks where mode <> 'AccessShareLock' and not granted`))[0]);
+        await waitUntilBlocked(database);
         stop.abort();
         await stopped;
         await reader.query('commit');

@@ -2,7 +2,7 @@ import knexOf, { type Knex } from 'knex';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureMigrated, type CheckContext, type Options, type ProgressEvent } from '../../src/index.js';
 import { fleetKey, tenantsOf } from '../../src/tenants/index.js';
-import { poll, startBoot } from '../support/boot.js';
+import { poll, startBoot, waitUntilBlocked } from '../support/boot.js';
 import { makeDirectory } from '../support/directories.js';
 import { runKnex } from '../support/knex-cli.js';
 import { makeMigrations } from '../support/migrations.js';
@@ -83,7 +83,7 @@ test('one whose schema is dropped before its turn, or in the middle of its run, 
     const schema = await at(async (sql) => (await knex.raw<{ rows: unknown[] }>(sql)).rows);
     if (schema !== midway || dropping) return;
     dropping = drop(midway); // waits for this migration
-    await poll(async () => (await database.query('select from pg_locks where not granted and pid <> pg_backend_pid()'))[0]);
+    await waitUntilBlocked(database);
   };
   const modules = {
     '01_notes': made('notes'),

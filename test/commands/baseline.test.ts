@@ -5,7 +5,7 @@ import { baseline, downgrade, status, upgrade } from '../../src/commands/index.j
 import { tablesOf, type Facts } from '../../src/history/index.js';
 import { ensureMigrated, isMigrationError, type MigrationError, type Options } from '../../src/index.js';
 import { lockKey } from '../../src/lock.js';
-import { poll } from '../support/boot.js';
+import { poll, waitUntilBlocked } from '../support/boot.js';
 import { runCli } from '../support/cli.js';
 import { describeWithClientTools, dumpableMajor, dumpOf, undumpableMajor } from '../support/client-tools.js';
 import { makeDirectory } from '../support/directories.js';
@@ -258,10 +258,7 @@ describeWithClientTools('a baseline without migrations', () => {
     const holder = await place.database.connect();
     await holder.query('begin; lock table t in access exclusive mode');
     const work = failureOf(baseline({ ...place.options, signal: stop.signal }));
-    await poll(async () => {
-      const rows = await place.database.query('select from pg_locks where not granted');
-      return rows.length > 0 ? true : undefined;
-    });
+    await waitUntilBlocked(place.database);
     stop.abort();
     expect(await work).toMatchObject({ code: 'EM_ABORTED' });
     await holder.query('rollback');

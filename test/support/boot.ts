@@ -51,6 +51,12 @@ export async function waitUntilRuns(database: TestDatabase, text: string): Promi
   return await poll(async () => (await sessionsOf(database)).find(({ state, query }) => state === 'active' && query.includes(text)));
 }
 
+/** Waits until any session of this database waits for a lock: the server is that of other files, too. */
+export async function waitUntilBlocked(database: Pick<TestDatabase, 'query'>): Promise<void> {
+  const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  await poll(async () => (await database.query(blocked))[0]);
+}
+
 /** Waits until such a session waits for its client in the middle of a statement, as COPY FROM STDIN does. */
 export async function waitUntilAwaitsClient(database: TestDatabase): Promise<Activity> {
   return await poll(async () => (await sessionsOf(database)).find(({ state, wait }) => state === 'active' && wait === 'ClientRead'));
