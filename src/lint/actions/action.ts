@@ -145,8 +145,6 @@ export type Action =
         pins: readonly string[];
         /** The column of which its whole WHERE asks that it is null. */
         whereNull?: string;
-        /** The tables with which it is joined, where its WHERE does nothing but join them. */
-        joined?: readonly Name[];
       }
     >
   | {

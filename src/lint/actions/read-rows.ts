@@ -12,12 +12,12 @@ export const rowReaders: Readers = {
     tablesIn(relations).map((each) => ({ kind: 'truncate', table: each, cascade: behavior === 'DROP_CASCADE' })),
   InsertStmt: readInsert,
   MergeStmt: ({ relation }) => [{ kind: 'merge', table: tableOf(relation) }],
-  UpdateStmt: ({ relation, whereClause, fromClause, withClause, targetList = [] }) => {
+  UpdateStmt: ({ relation, whereClause, fromClause, targetList = [] }) => {
     const columns = targetList.flatMap((each) => ('ResTarget' in each ? [each.ResTarget.name ?? ''] : []));
-    return [{ kind: 'update', table: tableOf(relation), columns, ...chosen(whereClause, fromClause, withClause) }];
+    return [{ kind: 'update', table: tableOf(relation), columns, ...chosen(whereClause, fromClause) }];
   },
-  DeleteStmt: ({ relation, whereClause, usingClause, withClause }) => [
-    { kind: 'delete', table: tableOf(relation), columns: [], ...chosen(whereClause, usingClause, withClause) },
+  DeleteStmt: ({ relation, whereClause, usingClause }) => [
+    { kind: 'delete', table: tableOf(relation), columns: [], ...chosen(whereClause, usingClause) },
   ],
   CallStmt: ({ funccall }) => [{ kind: 'opaque', why: 'call', name: stringsOf(funccall?.funcname).join('.') }],
   SelectStmt: (body) => {
@@ -37,28 +37,10 @@ function readInsert({ relation, selectStmt }: InsertStmt): Action[] {
 function chosen(
   where: Node | undefined,
   others: readonly Node[] | undefined,
-  queries: unknown,
-): Pick<ActionOf<'update' | 'delete'>, 'where' | 'pins' | 'whereNull' | 'joined'> {
-  if (others !== undefined)
-    return { where: 'real', pins: [], ...(queries === undefined && isOnlyJoined(where, others) && { joined: relationsIn(others) }) };
+): Pick<ActionOf<'update' | 'delete'>, 'where' | 'pins' | 'whereNull'> {
+  if (others !== undefined) return { where: 'real', pins: [] };
   const whereNull = nullIn(where);
   return { where: whereOf(where), pins: pinnedBy(where), ...(whereNull !== undefined && { whereNull }) };
-}
-
-// from customers where customers.id = orders.customer_id; what is listed, or chosen by a query, may be few.
-function isOnlyJoined(where: Node | undefined, others: readonly Node[]): boolean {
-  const isTable = (node: Node | undefined): boolean => {
-    if (node && 'JoinExpr' in node) return isTable(node.JoinExpr.larg) && isTable(node.JoinExpr.rarg) && isJoining(node.JoinExpr.quals);
-    return node !== undefined && 'RangeVar' in node;
-  };
-  return others.every(isTable) && isJoining(where);
-}
-
-function isJoining(condition: Node | undefined): boolean {
-  if (condition === undefined) return true;
-  if ('BoolExpr' in condition) return condition.BoolExpr.boolop === 'AND_EXPR' && (condition.BoolExpr.args ?? []).every(isJoining);
-  const { lexpr, rexpr } = 'A_Expr' in condition ? condition.A_Expr : {};
-  return lexpr !== undefined && 'ColumnRef' in lexpr && rexpr !== undefined && 'ColumnRef' in rexpr;
 }
 
 // select set_config('search_path', 'x', false) is a SET.

@@ -24,7 +24,6 @@ function relationsOf(action: Action): readonly Name[] {
   if (action.kind === 'create-index' && action.index.name !== undefined) named.push({ name: action.index.name });
   if (action.kind === 'create-table') named.push(...action.like);
   if (action.kind === 'insert' || action.kind === 'query' || action.kind === 'create-view') named.push(...action.reads);
-  if (action.kind === 'update' || action.kind === 'delete') named.push(...(action.joined ?? []));
   return [...named, ...constraintsOf(action).flatMap(({ references }) => (references ? [references.table] : []))];
 }
 
