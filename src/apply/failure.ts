@@ -10,6 +10,7 @@ import {
   type ErrorCode,
   type ErrorDetails,
 } from '../errors.js';
+import { shellWord } from '../finding.js';
 import type { Step } from '../plan.js';
 import { TransactionBroken, type Failure } from '../step/index.js';
 import type { Applying, Run } from './applying.js';
@@ -149,7 +150,7 @@ async function describe(verdict: Verdict, run: Run, { error, failure }: Thrown):
     ...(statement && state ? [`statement: ${statement.trim().slice(0, 2_000)}`] : []),
     ...detailsOf(server),
   ];
-  const remedy = verdict.remedy ?? (state === undefined ? undefined : (remedies[state] ?? remedies[state.slice(0, 2)]));
+  const remedy = verdict.remedy ?? (state === undefined ? undefined : remedyOf(state, run.step));
   return new MigrationError(verdict.code, lines.join('\n  '), { cause: error, ...(remedy && { remedy }) });
 }
 
@@ -163,8 +164,14 @@ function withoutSql(error: Error): string {
   return error.message.replace(/^COMMIT; - /, '');
 }
 
-const stampRemedy =
-  'Correct the migration and start the service again. Where somebody has made by hand what it makes: `ensure-migrated stamp`, which proves that all of it is there.';
+// duplicate_column, duplicate_object, duplicate_table (an index, too): on the way up, a hotfix that was made by hand first
+const duplicates: ReadonlySet<string> = new Set(['42701', '42710', '42P07']);
+
+function remedyOf(state: string, { name, direction }: Step): string | undefined {
+  if (direction === 'down' || !duplicates.has(state)) return remedies[state] ?? remedies[state.slice(0, 2)];
+  const byHand = `\`ensure-migrated stamp ${shellWord(name)}\`, which proves that all of it is there`;
+  return `${errorTable.EM_MIGRATION_FAILED.remedy} Where somebody has made by hand what it makes: ${byHand}.`;
+}
 
 /** By SQLSTATE, or by its class. */
 const remedies: Record<string, string> = {
@@ -173,13 +180,11 @@ const remedies: Record<string, string> = {
   // active_sql_transaction: CREATE INDEX CONCURRENTLY and its like
   '25001':
     'Add `export const config = { transaction: false }` (in .sql: a first line `-- transaction: false`): this statement cannot run in a transaction.',
-  '53100': 'Make room on the disk that the message names, then start the service again: the migration may stay as it is.',
+  '53100': 'Make room on the disk of the server (or of the tablespace), then start the service again: the migration may stay as it is.',
   '57014':
-    'Find out who has cancelled it: an operator (pg_cancel_backend), or a statement_timeout that the migration itself sets. Then start the service again.',
+    'Find out who has cancelled it: an operator (pg_cancel_backend), or a statement_timeout that the migration sets, or, behind a pooler, the role or the database. Then start the service again.',
   // out_of_memory, which the server also says when its table of locks is full
   '53200':
     'Raise max_locks_per_transaction (it takes a restart of the server), or let the migration touch fewer tables at once, when the message speaks of shared memory; else give the server more memory.',
-  // duplicate_column, duplicate_object, duplicate_table (an index, too): a hotfix that was made by hand first
-  ...{ '42701': stampRemedy, '42710': stampRemedy, '42P07': stampRemedy },
   '42501': 'Grant this role what the statement needs, or connect with a role that may change the schema.',
 };

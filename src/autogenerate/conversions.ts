@@ -73,7 +73,7 @@ const integers = ['smallint', 'integer', 'bigint'];
 function isLossless(from: string, to: string): boolean {
   if (from.endsWith('[]') && to.endsWith('[]')) return isLossless(from.slice(0, -2), to.slice(0, -2));
   const [was, is] = [parse(from), parse(to)];
-  if (is.base === 'text') return true;
+  if (is.base === 'text' || (isText(to) && is.first === undefined)) return true;
   if (isText(from)) return takesAllOrFails(is);
   if (integers.includes(was.base)) return integers.includes(is.base) || (is.base === 'numeric' && is.first === undefined);
   if (was.base === 'numeric') return is.base === 'numeric' && (is.first === undefined || (was.second ?? Infinity) <= (is.second ?? 0));

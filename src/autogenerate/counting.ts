@@ -52,10 +52,11 @@ function isWhole({ table, column }: Counter, lines: readonly Line[]): boolean {
   return lines.some((line) => isSame(line) && /^(?:smallint|integer|bigint)\b/.test(line.definition));
 }
 
-// A table without rows, or with lower ones, leaves it where it starts.
+// A table without rows, or with lower ones, leaves it where it starts; and it never goes back, where two columns take from it.
 function goOn({ table, column, sequence, options }: Counter): string {
-  const [, start = '1'] = /START WITH (\d+)/.exec(options) ?? [];
-  return `SELECT pg_catalog.setval(${sequence}, max(${column})) FROM ${table} HAVING max(${column}) >= ${start}`;
+  const [, start = '1'] = /START WITH (-?\d+)/.exec(options) ?? [];
+  const reached = `greatest(${start}, pg_catalog.pg_sequence_last_value(${sequence}))`; // null before the first
+  return `SELECT pg_catalog.setval(${sequence}, max(${column})::bigint) FROM ${table} HAVING max(${column}) >= ${reached}`;
 }
 
 function following(change: Change, sql: string): Change {

@@ -1,4 +1,5 @@
 import type { BackfillProgress, RowAside } from '../backfills.js';
+import { shellWord } from '../finding.js';
 import type { Screen } from './screen.js';
 import { renderTable, type Column } from './table.js';
 
@@ -49,7 +50,7 @@ const goingOn: Partial<Record<BackfillProgress['status'], string>> = {
 /** The command with which it goes on, where there is one. */
 export function commandLine(name: string, status: BackfillProgress['status'], { where = '' }: Screen): string[] {
   const action = goingOn[status];
-  return action === undefined ? [] : [`    $ ensure-migrated backfill ${action} ${name}${where}`];
+  return action === undefined ? [] : [`    $ ensure-migrated backfill ${action} ${shellWord(name)}${where}`];
 }
 
 /** The rows that were set aside: keys and reasons. */

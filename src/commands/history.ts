@@ -126,7 +126,10 @@ function isUnfinished(name: string, { unfinished }: State): boolean {
 
 function between(entries: readonly HistoryEntry[], from: string | undefined, to: string | undefined): readonly HistoryEntry[] {
   const named = entries.map((entry) => ({ name: entry.name, id: migrationId(entry.name) }));
-  const ends: Readonly<Record<string, number>> = { base: -1, head: named.length - 1 }; // as in a range of `script`
-  const at = (wanted: string) => ends[wanted] ?? named.indexOf(findRevision(wanted, named, 'the range'));
+  const ends = new Map([
+    ['base', -1],
+    ['head', named.length - 1],
+  ]); // as in a range of `script`
+  const at = (wanted: string) => ends.get(wanted) ?? named.indexOf(findRevision(wanted, named, 'the range'));
   return entries.slice(Math.max(at(from ?? 'base'), 0), at(to ?? 'head') + 1);
 }

@@ -96,14 +96,14 @@ async function loadOptions(file: string, environment: string | undefined): Promi
   if (!isObject(value)) throw new Error(`it should export an object of options, or a function that gives one; it exports ${kindOf(value)}`);
   const directory = dirname(file);
   if (isKnexfile(file)) return await optionsOfKnexfile(value, { directory, environment });
-  refuseOtherNames(value);
+  refuseNoDefault(value);
   if (Array.isArray(value['databases'])) return anchorAll(value, directory);
   const migrations = anchorMigrations(value, directory);
   return { ...anchorGiven(value, directory), ...(migrations !== undefined && { migrations }) };
 }
 
 // Named exports that are options will do. Others are those of somebody who has forgotten the default.
-function refuseOtherNames(exported: object): void {
+function refuseNoDefault(exported: object): void {
   const isOption = (name: string) => name === 'databases' || (optionNames as readonly string[]).includes(name);
   if (isModuleNamespaceObject(exported) && !Object.keys(exported).some(isOption)) {
     throw new Error('it has no default export: `export default { ... }`, or `export default defineConfig({ ... })` for help with types');

@@ -8,14 +8,14 @@ import type { Judging } from './rule.js';
 export function readInFull(action: Action, { catalog, statement: { node } }: Judging): readonly TableEffect[] {
   if (action.kind === 'create-view') return action.materialized ? action.reads.map((name) => scanOf(catalog.relation(name))) : [];
   if (action.kind !== 'query' || node === undefined || !('SelectStmt' in node)) return [];
-  const { fromClause = [], whereClause, limitCount, targetList = [], havingClause } = node.SelectStmt;
+  const { fromClause = [], whereClause, limitCount } = node.SelectStmt;
   if (limitCount !== undefined) return [];
   const pins = pinnedBy(whereClause);
-  const ends = whereClause === undefined ? endsIn([targetList, havingClause]) : [];
+  const ends = endsIn(node.SelectStmt);
   return tablesIn(fromClause)
     .filter(({ schema }) => schema !== 'pg_catalog' && schema !== 'information_schema')
     .map((name) => catalog.relation(name))
-    .filter(({ indexes }) => !indexes.some((index) => isFound(index, pins) || (!index.partial && index.valid && isFound(index, ends))))
+    .filter(({ indexes }) => !indexes.some((index) => isFound(index, pins) || (hasEnds(index) && isFound(index, ends))))
     .map(scanOf);
 }
 
@@ -23,13 +23,27 @@ function isFound({ columns: [first] }: Relation['indexes'][number], columns: rea
   return typeof first === 'string' && columns.includes(first);
 }
 
-// min() and max() of one column, and nothing else of any: the ends of an index tell them.
-function endsIn(said: unknown): string[] {
-  const calls = (bodiesIn(said, 'FuncCall') as FuncCall[]).filter(({ funcname }) => /^(?:min|max)$/.test(stringsOf(funcname).at(-1) ?? ''));
-  const inside = calls.flatMap(({ args }) => columnsIn(args));
-  const [column] = inside;
-  const isOne = column !== undefined && inside.every((each) => each === column) && columnsIn(said).length === inside.length;
-  return isOne ? [column] : [];
+function hasEnds({ method, partial, valid }: Relation['indexes'][number]): boolean {
+  return method === 'btree' && !partial && valid;
+}
+
+// min() and max() of one column of one table, and nothing else: the ends of an index tell them.
+function endsIn({ fromClause = [], whereClause, groupClause, targetList = [], havingClause }: SelectStmt): string[] {
+  if (fromClause.length !== 1 || whereClause !== undefined || groupClause !== undefined) return [];
+  const said = [targetList, havingClause];
+  const calls = (bodiesIn(said, 'FuncCall') as FuncCall[]).filter(({ funcname }) => !around.has(stringsOf(funcname).at(-1) ?? ''));
+  const [column, ...others] = calls.flatMap(({ args = [] }) => (args.length === 1 ? columnsIn(args) : []));
+  const isEach = calls.every(isEnd) && others.every((each) => each === column) && columnsIn(said).length === calls.length;
+  return column !== undefined && isEach ? [column] : [];
+}
+
+// What may stand around an end without a look at any row.
+const around: ReadonlySet<string> = new Set(['setval', 'pg_get_serial_sequence', 'pg_sequence_last_value']);
+
+function isEnd({ funcname, args = [], agg_star, over }: FuncCall): boolean {
+  const [only, second] = args;
+  const isColumn = only !== undefined && second === undefined && 'ColumnRef' in only;
+  return /^(?:min|max)$/.test(stringsOf(funcname).at(-1) ?? '') && isColumn && agg_star !== true && over === undefined;
 }
 
 function columnsIn(value: unknown): string[] {

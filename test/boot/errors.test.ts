@@ -10,7 +10,7 @@ interface Row extends Hostile {
 }
 
 const correct = 'Correct the migration and start the service again.';
-const correctOrStamp = `${correct} Where somebody has made by hand what it makes: \`ensure-migrated stamp\`, which proves that all of it is there.`;
+const correctOrStamp = `${correct} Where somebody has made by hand what it makes: \`ensure-migrated stamp 0002_hostile.js\`, which proves that all of it is there.`;
 const correctRows = 'Correct the rows that do not fit, or the migration, and start the service again.';
 // Characters of two, three and four bytes before the place: the server counts characters, JavaScript UTF-16 units.
 const wide = '-- ü € 😀😀😀😀😀😀😀😀\n';

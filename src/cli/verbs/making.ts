@@ -1,5 +1,6 @@
 import type { Rename } from '../../commands/index.js';
 import type { Options } from '../../config/index.js';
+import { MigrationError } from '../../errors.js';
 import { generatedText, renameQuestion } from '../model-text.js';
 import { initText, revisionText, squashText } from '../text.js';
 import { flagText, type Input, type Told, type Verb } from '../verb.js';
@@ -93,5 +94,8 @@ async function generated(options: Options, input: Input): Promise<Told> {
 }
 
 function messageIn(input: Input): string {
-  return input.args[0] ?? flagText(input, 'message') ?? ''; // without one the library refuses
+  const said = [input.args[0], flagText(input, 'message')].filter((each) => each !== undefined);
+  if (said.length > 1)
+    throw new MigrationError('EM_CONFIG_INVALID', 'the message is given twice', { remedy: 'Give it once. Nothing was written.' });
+  return said[0] ?? ''; // without one the library refuses
 }

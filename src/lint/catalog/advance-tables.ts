@@ -6,11 +6,10 @@ import type { QualifiedName } from './facts.js';
 import { emptyRelation, type Relation } from './relation.js';
 
 export function createTable(action: ActionOf<'create-table'>, catalog: Catalog): void {
-  const { table, columns, constraints, partition, partitionedBy, temporary } = action;
+  const { table, columns, constraints, partition, partitionedBy, temporary, ifNotExists } = action;
   const name = { schema: temporary ? 'pg_temp' : catalog.schemaOf(table), name: table.name };
   const existing = catalog.find(name);
-  // Also without IF NOT EXISTS: the server would refuse it (42P07), unless a condition of a DO block passes over it.
-  if (existing && existing.state !== 'unknown') return;
+  if (existing && existing.state !== 'unknown' && ifNotExists) return;
   if (existing) catalog.remove(existing);
   const relation = catalog.add({
     ...emptyRelation(name, 'born'),

@@ -178,13 +178,6 @@ alter table addresses add constraint addresses_unique unique using index address
 create table if not exists orders (id bigint primary key, note text);
 create index orders_note_idx on orders (note);
 
--- # index-on-maybe-new-in-do: dangerous, index
-do $$ begin
-  if not exists (select from pg_tables where tablename = 'orders') then
-    create table orders (id bigint primary key, note text);
-  end if;
-  end $$;
-create index orders_note_idx on orders (note);
 -- # index-on-select-into: safe, new table
 select id, note into order_copies from orders;
 create index order_copies_note on order_copies (note);

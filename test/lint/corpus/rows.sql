@@ -7,18 +7,6 @@ update "orders" set "status" = 'open', "note" = 'none';
 -- # update-where-true: dangerous, rows
 update customers set country = 'ch' where true;
 
--- # update-all-joined: dangerous, rows
-update orders set note = c.name from customers c where c.id = orders.customer_id;
--- # delete-all-joined: dangerous, rows
-delete from visits using sessions, customers where visits.id = sessions.id and customers.id = sessions.customer_id;
--- # update-joined-with-small: safe, few rows are joined
-update orders set note = countries.name from countries where orders.status = countries.code;
--- # update-joined-with-listed: safe, few rows are joined
-update orders set note = listed.note from (values (1, 'a'), (2, 'b')) listed(id, note) where listed.id = orders.id;
--- # update-joined-with-batch: safe, few rows are joined
-with batch as (select id from orders where id between 1 and 100) update orders set note = 'x' from batch where batch.id = orders.id;
--- # update-joined-and-chosen: safe, a row
-update orders set note = c.name from customers c where c.id = orders.customer_id and orders.id = 17;
 -- # update-all-in-do: dangerous, rows
 do $$ begin update payments set currency = 'eur'; end $$;
 
@@ -179,6 +167,12 @@ select exists (select 1 from orders where id = 4);
 -- # counter-after-alter: safe, an end of the index tells
 alter table visits alter column id set default 1;
 select setval('payments_id_seq', max(id)) from visits having max(id) >= 1;
+-- # count-and-largest-after-alter: dangerous, scan
+alter table payments add column color text;
+select count(*), max(id) from payments;
+-- # largest-of-each-after-alter: dangerous, scan
+alter table payments add column color text;
+select max(id) from payments group by currency;
 -- # largest-without-index-after-alter: dangerous, scan
 alter table payments add column color text;
 select max(total) from payments;
