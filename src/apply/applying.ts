@@ -6,7 +6,7 @@ import type { LockKey, Tables } from '../history/index.js';
 import type { LiveLint } from '../lint/index.js';
 import type { Plan, Step } from '../plan.js';
 import type { Session } from '../session/index.js';
-import type { Failure, StepContext } from '../step/index.js';
+import type { Failure, StepConnection, StepContext } from '../step/index.js';
 import type { Watch } from '../watch.js';
 
 /** What applying a plan stands on. */
@@ -89,6 +89,12 @@ export class StepFailed extends Error {
   ) {
     super(error.message, { cause: error });
   }
+}
+
+/** Waits for a stream that was left open, but not for long, and throws the error of one to which nobody listened: it may come when the code has ended. */
+export async function refuseUnheard({ session }: Applying, connection: Pick<StepConnection, 'unheard'>): Promise<void> {
+  await session.wire.streamClosed();
+  if (connection.unheard) throw connection.unheard as Error;
 }
 
 /** What functions of ours learn that a step calls. */

@@ -1,7 +1,7 @@
 import { errorTable, isMigrationError, messageOf, MigrationError } from '../errors.js';
 import { renderSettings } from '../session/index.js';
 import { knexFor, StepConnection, TransactionBroken } from '../step/index.js';
-import type { Applying } from './applying.js';
+import { refuseUnheard, type Applying } from './applying.js';
 import { blockedForGood, blockersOf } from './blocked.js';
 import { guardExit } from './exit-guard.js';
 import { failureBehind, type Thrown } from './failure.js';
@@ -32,7 +32,7 @@ export async function runHook(applying: Applying, name: HookName): Promise<void>
   let thrown: Thrown | undefined;
   try {
     await interruptible(applying, connection, async () => await hook(await knexFor(session, connection), entriesOf(applying)));
-    if (connection.unheard) throw connection.unheard as Error;
+    await refuseUnheard(applying, connection);
   } catch (error) {
     thrown = { error, failure: failureBehind(error, connection.failure) };
   } finally {

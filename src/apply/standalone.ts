@@ -6,7 +6,7 @@ import type { Step } from '../plan.js';
 import { describeStatement, splitSql } from '../source/index.js';
 import { knexFor, StepConnection, type Failure } from '../step/index.js';
 import { admit, judged, whole } from './admit.js';
-import { contextOf, Run, StepFailed, type Applying, type Blockers } from './applying.js';
+import { contextOf, refuseUnheard, Run, StepFailed, type Applying, type Blockers } from './applying.js';
 import { backOff, blockedForGood, blockersOf } from './blocked.js';
 import { failureBehind, failureOf, verifyStep } from './failure.js';
 import { followed } from './followed.js';
@@ -187,7 +187,7 @@ class Standalone {
     const { session } = this.applying;
     this.current.statementCount = this.connection.statementCount;
     this.current.end();
-    if (this.connection.unheard) throw this.connection.unheard as Error;
+    await refuseUnheard(this.applying, this.connection);
     if (session.wire.status !== 'I') {
       await session.send('rollback');
       throw new MigrationError('EM_TRANSACTION_BROKEN', 'the migration left a transaction open: what it did there was rolled back');

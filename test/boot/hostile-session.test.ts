@@ -69,7 +69,14 @@ const halfway: Record<string, Row> = {
     done: 'insert into "log"; copy log from stdin',
   },
   'does not listen to the error of a COPY': {
-    body: `${copy} connection.query(from('copy nowhere from stdin')).end('x\\n'); await new Promise((resolve) => setTimeout(resolve, 50));`,
+    body: `${copy} connection.query(from('copy nowhere from stdin')).end('x\\n'); await new Promise((resolve) => setTimeout(resolve, 200));`,
+    code: 'EM_MIGRATION_FAILED',
+    says: [/relation "nowhere" does not exist \(SQLSTATE 42P01\)/],
+    done: 'insert into "log"; copy nowhere from stdin',
+    ...nowhere,
+  },
+  'does not wait for a COPY that fails': {
+    body: `${copy} connection.query(from('copy nowhere from stdin')).end('x\\n');`,
     code: 'EM_MIGRATION_FAILED',
     says: [/relation "nowhere" does not exist \(SQLSTATE 42P01\)/],
     done: 'insert into "log"; copy nowhere from stdin',
