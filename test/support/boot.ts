@@ -59,7 +59,13 @@ export async function waitUntilBlocked(database: Pick<TestDatabase, 'query'>): P
 
 /** Waits until such a session waits for its client in the middle of a statement, as COPY FROM STDIN does. */
 export async function waitUntilAwaitsClient(database: TestDatabase): Promise<Activity> {
-  return await poll(async () => (await sessionsOf(database)).find(({ state, wait }) => state === 'active' && wait === 'ClientRead'));
+  const find = async () => (await sessionsOf(database)).find(({ state, wait }) => state === 'active' && wait === 'ClientRead');
+  return await poll(async () => {
+    const before = await find();
+    await sleep(before ? 50 : 0); // between the messages of a query with values any session does so for a moment
+    const after = before && (await find());
+    return after?.query === before?.query ? after : undefined;
+  });
 }
 
 /** The sessions of ensure-migrated in this database; those of watchers are left out unless asked for. */
