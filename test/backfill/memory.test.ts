@@ -17,7 +17,7 @@ test('the memory of a worker does not grow with the rows that its code has seen'
       targetMs: 10,
       batchSize: 100,
       apply: (rows) => {
-        if (++batches % 20 === 0) {
+        if (++batches % 10 === 0) {
           collect();
           heaps.push(process.memoryUsage().heapUsed / 2 ** 20);
         }
