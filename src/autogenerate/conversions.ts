@@ -1,5 +1,6 @@
 import type { Line } from '../schema/index.js';
 import type { Change } from './differ.js';
+import { plain } from './written.js';
 
 const name = String.raw`"(?:[^"]|"")+"`;
 const altersType = new RegExp(`^ALTER TABLE (${name}\\.${name}) ALTER COLUMN (${name}) TYPE (.+) USING \\2::(.+)$`, 's');
@@ -37,10 +38,6 @@ function below(type: string, live: readonly Line[]): string {
   const domain = live.find(({ kind, identity }) => kind === 'domain' && plain(identity) === type);
   const [, base] = /^(.+?)(?: (?:collate|not null|default|check)\b.*)?$/s.exec(domain?.definition ?? '') ?? [];
   return base === undefined ? type : below(plain(base), live);
-}
-
-function plain(text: string): string {
-  return text.replaceAll('"', '');
 }
 
 interface Type {

@@ -2,9 +2,8 @@ import type { Line } from '../schema/index.js';
 import { literal } from '../sql.js';
 import { unquoted } from './column.js';
 import type { Change } from './differ.js';
+import { name, path, plain } from './written.js';
 
-const name = String.raw`(?:"(?:[^"]|"")+"|[\w$]+)`;
-const path = String.raw`${name}\.${name}`;
 const makesIdentity = new RegExp(
   String.raw`^ALTER TABLE (${path}) ALTER COLUMN (${name}) ADD GENERATED (?:ALWAYS|BY DEFAULT) AS IDENTITY\b`,
 );
@@ -61,8 +60,4 @@ function goOn({ table, column, sequence, options }: Counter): string {
 
 function following(change: Change, sql: string): Change {
   return { ...change, sql, makes: [], destroys: [], needs: [...change.needs, ...change.makes] };
-}
-
-function plain(text: string): string {
-  return text.replaceAll('"', '');
 }

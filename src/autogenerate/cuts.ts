@@ -1,16 +1,15 @@
 import type { Change } from './differ.js';
+import { name, path } from './written.js';
 
-const name = String.raw`(?:"(?:[^"]|"")+"|[\w$]+)`;
-const path = String.raw`(${name}\.${name})`;
 const locks = [
-  String.raw`^(?:ALTER|DROP) (?:FOREIGN TABLE|TABLE|MATERIALIZED VIEW) ${path}`,
-  String.raw`^(?:CREATE|DROP) (?:TRIGGER|POLICY|RULE) .*? (?:ON|TO) ${path}`,
-  String.raw`^CREATE (?:UNIQUE )?INDEX ${name} ON ${path}`,
-  String.raw`^ALTER TABLE .* REFERENCES ${path}`,
-  String.raw`^CREATE .*TABLE .* PARTITION OF ${path}`,
+  String.raw`^(?:ALTER|DROP) (?:FOREIGN TABLE|TABLE|MATERIALIZED VIEW) (${path})`,
+  String.raw`^(?:CREATE|DROP) (?:TRIGGER|POLICY|RULE) .*? (?:ON|TO) (${path})`,
+  String.raw`^CREATE (?:UNIQUE )?INDEX ${name} ON (${path})`,
+  String.raw`^ALTER TABLE .* REFERENCES (${path})`,
+  String.raw`^CREATE .*TABLE .* PARTITION OF (${path})`,
 ].map((text) => new RegExp(text, 's'));
 const readsTables = /^(?:CREATE MATERIALIZED VIEW|ALTER DOMAIN .* (?:ADD CONSTRAINT|SET NOT NULL)) ?/s;
-const alone = new RegExp(String.raw`^ALTER TABLE ${path} (?:ADD COLUMN |ADD CONSTRAINT ${name} CHECK )`);
+const alone = new RegExp(String.raw`^ALTER TABLE (${path}) (?:ADD COLUMN |ADD CONSTRAINT ${name} CHECK )`);
 
 interface Cut {
   readonly changes: Change[];

@@ -2,9 +2,8 @@ import type { Line } from '../schema/index.js';
 import { identifier } from '../sql.js';
 import { unquoted } from './column.js';
 import type { Change } from './differ.js';
+import { name, path, plain } from './written.js';
 
-const name = String.raw`(?:"(?:[^"]|"")+"|[\w$]+)`;
-const path = String.raw`${name}\.${name}`;
 const names = String.raw`${name}(?:, ${name})*`;
 const addsConstraint = new RegExp(String.raw`^ALTER TABLE (${path}) ADD CONSTRAINT (${name}) (?:CHECK|FOREIGN KEY)\b`);
 const addsKey = new RegExp(
@@ -121,8 +120,4 @@ function proof(change: Change, { table, column, filled }: { table: string; colum
 
 function following(change: Change, sql: string): Change {
   return { ...change, sql, makes: [], needs: change.makes };
-}
-
-function plain(text: string): string {
-  return text.replaceAll('"', '');
 }

@@ -2,6 +2,7 @@ import type { Line } from '../schema/index.js';
 import { cutByTable, tablesOf } from './cuts.js';
 import type { Change } from './differ.js';
 import { safeParts, type Part } from './safe-forms.js';
+import { name, path, plain } from './written.js';
 
 /** The statements of one migration: what may share a transaction, or the one that may not be in any. */
 export interface Group {
@@ -59,12 +60,6 @@ function partitionedTables(live: readonly Line[]): ReadonlySet<string> {
   return new Set(live.filter(({ kind }) => kind === 'partitioned table').map(({ identity }) => plain(identity)));
 }
 
-function plain(name: string): string {
-  return name.replaceAll('"', '');
-}
-
-const name = String.raw`(?:"(?:[^"]|"")+"|[\w$]+)`;
-const path = String.raw`${name}\.${name}`;
 const buildsIndex = new RegExp(String.raw`^CREATE (UNIQUE )?INDEX (?:CONCURRENTLY )?(${name}) ON (?:ONLY )?(${path})`);
 const dropsIndex = new RegExp(String.raw`^DROP INDEX (${name})\.(${name})$`);
 const requires = new RegExp(String.raw`^ALTER TABLE (${path}) (?:ALTER COLUMN (${name}) SET NOT NULL)?`);
