@@ -14,33 +14,42 @@ interface Catalog {
 
 const firstUserOid = 16384;
 const toastSpace = 99; // PG_TOAST_NAMESPACE of pg_namespace.dat: a constant spares each row a cast
-const all = (...names: readonly string[]): Catalog[] => names.map((name) => ({ name }));
+const classesOf = (names: readonly string[]): string => names.map((name) => `'pg_catalog.${name}'::pg_catalog.regclass`).join(', ');
+
+const whole = (name: string): Catalog => ({ name }); // initdb makes no rows there
 const made = (name: string, key = 'oid', rest: Partial<Catalog> = {}): Catalog => ({ name, where: `${key} >= ${firstUserOid}`, ...rest });
 
-// No row of pg_attrdef, pg_aggregate, pg_partitioned_table or pg_range is written without one of pg_attribute, pg_proc, pg_class or pg_type.
-const catalogs: readonly Catalog[] = [
-  made('pg_attribute', '', { where: `attnum > 0 and attrelid >= ${firstUserOid}`, relation: 'attrelid', toast: 'has rows' }),
+const columns: Catalog = {
+  name: 'pg_attribute',
+  where: `attnum > 0 and attrelid >= ${firstUserOid}`,
+  relation: 'attrelid',
+  toast: 'has rows',
+};
+
+// No row of pg_attrdef, pg_aggregate, pg_partitioned_table, pg_range or pg_publication_rel is written without one of these, or of pg_class.
+const common: readonly Catalog[] = [
   made('pg_index', 'indexrelid', { relation: 'indexrelid', toast: 'has rows' }),
-  made('pg_sequence', 'seqrelid', { relation: 'seqrelid' }),
   made('pg_constraint', 'oid', { schema: 'connamespace' }),
   made('pg_type', 'oid', { schema: 'typnamespace' }),
-  made('pg_description', '', { where: `(objoid >= ${firstUserOid} or objoid = 2200)` }), // `public` is 2200
-  made('pg_inherits', 'inhrelid'),
-  made('pg_foreign_table', 'ftrelid'),
-  made('pg_ts_config_map', 'mapcfg'),
-  ...['pg_trigger', 'pg_rewrite', 'pg_policy', 'pg_statistic_ext', 'pg_proc', 'pg_operator', 'pg_opclass', 'pg_opfamily'].map((name) =>
-    made(name),
-  ),
-  ...['pg_amop', 'pg_amproc', 'pg_am', 'pg_cast', 'pg_collation', 'pg_conversion', 'pg_language'].map((name) => made(name)),
-  ...['pg_ts_config', 'pg_ts_dict', 'pg_ts_parser', 'pg_ts_template'].map((name) => made(name)),
-  ...all('pg_enum', 'pg_default_acl', 'pg_extension', 'pg_event_trigger', 'pg_transform', 'pg_publication', 'pg_publication_rel'),
-  ...all('pg_foreign_data_wrapper', 'pg_foreign_server', 'pg_tablespace'),
+  { name: 'pg_sequence', relation: 'seqrelid' },
+  made('pg_description', 'objoid'),
+  ...['pg_inherits', 'pg_trigger', 'pg_policy', 'pg_enum', 'pg_default_acl'].map(whole),
+  ...['pg_publication', 'pg_extension', 'pg_foreign_data_wrapper'].map(whole),
+  ...['pg_rewrite', 'pg_proc', 'pg_cast', 'pg_am', 'pg_tablespace'].map((name) => made(name)),
   { name: 'pg_namespace', where: `nspname !~ '^pg_'` },
-  // What joins an extension, or a schema that joins a publication, is written down there alone.
-  {
-    name: 'pg_depend',
-    where: `refclassid in ('pg_catalog.pg_extension'::pg_catalog.regclass, 'pg_catalog.pg_publication'::pg_catalog.regclass)`,
-  },
+  // What joins an extension, and what joins or leaves a publication, is written down there alone.
+  { name: 'pg_depend', where: `refclassid in (${classesOf(['pg_extension', 'pg_publication'])})` },
+];
+
+// Of objects that few databases have but from extensions. Each depends on a schema or a function, so pg_depend tells whether there are any.
+const rare = [
+  ...['pg_statistic_ext', 'pg_operator', 'pg_opclass', 'pg_opfamily', 'pg_collation', 'pg_conversion', 'pg_language', 'pg_event_trigger'],
+  ...['pg_ts_config', 'pg_ts_dict', 'pg_ts_parser', 'pg_ts_template', 'pg_transform', 'pg_foreign_server'],
+];
+const ofRare: readonly Catalog[] = [
+  ...[...rare, 'pg_amop', 'pg_amproc'].map((name) => made(name)),
+  made('pg_ts_config_map', 'mapcfg'),
+  whole('pg_foreign_table'),
 ];
 
 // What is temporary is its session's own business, and a REFRESH makes its TOAST table anew.
@@ -58,7 +67,11 @@ function renderRows({ name, where = 'true', relation, schema, toast }: Catalog):
     ...(relation === undefined ? [] : [`${relation} not in (select oid from ${toast ? 'passing' : 'temporary'})`]),
     ...(schema === undefined ? [] : [`${schema} not in (select oid from temporary_space)`]),
   ];
-  return `select xmin as written from pg_catalog.${name} where ${lasting.join(' and ')}`;
+  return renderWritten({ name, where: lasting.join(' and ') });
+}
+
+function renderWritten({ name, where = 'true' }: Catalog): string {
+  return `select xmin as written from pg_catalog.${name} where ${where}`;
 }
 
 // By what it says, not by who wrote it: TRUNCATE, REFRESH, CLUSTER and REINDEX give a relation another file, and write its row for that.
@@ -69,27 +82,52 @@ const relations = `select sum(pg_catalog.hash_record_extended(row(relname, relna
   where oid >= ${firstUserOid} and relnamespace not in (select oid from temporary_space) and oid not in (select oid from own)
     and (reloptions is not null or relnamespace <> 'pg_toast'::pg_catalog.regnamespace)`;
 
+// The one comment of initdb's that a reading tells. What initdb has written first has a number that does not age.
+const commentOfPublic = `select pg_catalog.hashtextextended(description, 0) from pg_catalog.pg_description
+  where classoid = ${classesOf(['pg_namespace'])} and objoid = 2200`;
+
 // A role that is named anew writes nothing in this database. pg_shdepend knows which ones it has to do with, but not the first superuser.
-const roles = `select sum(pg_catalog.hashtextextended(rolname::text, oid::bigint)) from pg_catalog.pg_roles r
-  where oid = 10 or exists (select from pg_catalog.pg_shdepend d where d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and d.refobjid = r.oid
-    and d.dbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()) and d.objid not in (select oid from own))`;
+function renderRoles(where: string): string {
+  return `select sum(pg_catalog.hashtextextended(pg_catalog.pg_get_userbyid(role)::text, role::bigint)) from (
+    select 10::oid as role union select refobjid from pg_catalog.pg_shdepend
+    where refclassid = ${classesOf(['pg_authid'])} and dbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+      and ${where}) as roles`;
+}
 
 /**
  * SQL of one text: as long as it is the same, nothing that a reading of the schema tells can have changed. Where it is another, something may have:
  * a change that was taken back, or a restore, has changed it too. `own`: tables of ours, as in SQL; who may read them is nobody's schema.
- *
- * Each change writes rows anew, with the number of its transaction (xmin), which VACUUM keeps when it freezes them. So it is enough to count the rows of
- * each transaction: what was written since belongs to one that is not among the old ones, and what was only deleted is missing there.
+ * Objects of rare kinds are looked at `with rare kinds` only: see {@link catalogGlance}.
  */
-export function renderCatalogSum(own: readonly string[]): string {
+export function renderCatalogSum(own: readonly string[], kinds: 'common' | 'with rare kinds'): string {
+  const catalogs = [columns, ...common, ...(kinds === 'common' ? [] : ofRare)];
   return `(with ${passing}, own as materialized (
     select pg_catalog.to_regclass(name)::oid as oid from (values ${own.map((name) => `(${literal(name)})`).join(', ')}) as table_of (name)
     where pg_catalog.to_regclass(name) is not null
-  )
-  select pg_catalog.concat_ws(' ',
-    (select sum(pg_catalog.hashtextextended(written::text, rows)) from (
-      select written, count(*) as rows from (
-        ${catalogs.map(renderRows).join('\n        union all ')}) as every group by written) as transactions),
-    (${relations}),
-    (${roles})))`;
+  ) ${renderTotal(catalogs.map(renderRows), [relations, renderRoles('objid not in (select oid from own)'), commentOfPublic])})`;
+}
+
+// The rows that initdb wrote first have a number that does not age. To look at xmin costs a row less than to look at a column.
+const aging = (name: string): Catalog => ({ name, where: `xmin <> '1'` }); // BootstrapTransactionId
+
+/**
+ * SQL of a text as that of {@link renderCatalogSum}, for half of its time: as long as it is the same, so is the other. It also changes with temporary
+ * tables, when TRUNCATE, REFRESH and the like give a relation another file, and with who may read our own tables. Null where there are objects of rare kinds.
+ */
+export const catalogGlance = `(select case when not exists (
+    select from pg_catalog.pg_depend where classid in (${classesOf(rare)}) and objid >= ${firstUserOid}
+    group by classid, objid having pg_catalog.bool_and(deptype <> 'e')
+  ) then (
+    ${renderTotal([aging('pg_attribute'), aging('pg_class'), ...common].map(renderWritten), [renderRoles('true'), commentOfPublic])}
+  ) end)`;
+
+/**
+ * Each change writes rows anew, with the number of its transaction (xmin), which VACUUM keeps when it freezes them. So it is enough to count the rows and
+ * to add up the numbers: what is written anew has a higher one than before, and what is only deleted is missing. age() makes the number one to
+ * calculate with, counted from the newest transaction; from that of number 3 on, and modulo 2^32, it stays what it is.
+ */
+function renderTotal(rows: readonly string[], more: readonly string[]): string {
+  const numbers = `(count(*) * pg_catalog.age('3'::pg_catalog.xid) - sum(pg_catalog.age(written))) & 4294967295`;
+  return `select pg_catalog.concat_ws(' ', count(*), ${numbers}, ${more.map((one) => `(${one})`).join(', ')}) from (
+    ${rows.join('\n    union all ')}) as every`;
 }

@@ -2,8 +2,16 @@ import type { Call } from './call.js';
 import { isOther } from './claim.js';
 import { messageOf } from './errors.js';
 import type { Finding } from './finding.js';
-import { renderCatalogSum } from './catalog-sum.js';
-import { digestOfNames, ownTables, readHistory, type History, type Tables } from './history/index.js';
+import {
+  digestOfNames,
+  ownTables,
+  readCatalogs,
+  readCatalogSums,
+  readHistory,
+  type CatalogSums,
+  type History,
+  type Tables,
+} from './history/index.js';
 import { renderSchema } from './journal-rows.js';
 import {
   compressLines,
@@ -29,10 +37,8 @@ export interface DriftRequest {
 }
 
 /** What a journal row of kind `schema` keeps: how the schema looked when the last run ended. */
-interface Remembered extends Fingerprint {
+interface Remembered extends Fingerprint, CatalogSums {
   readonly lines: string;
-  /** {@link renderCatalogSum} before the lines were read: what was changed meanwhile is seen next time. */
-  readonly catalogs: string;
   /** A digest of the history at that time. */
   readonly history: string;
 }
@@ -76,23 +82,14 @@ const shownCount = 5;
 export async function describeDrift(request: DriftRequest & { readonly history: History }): Promise<Finding[]> {
   const { call, history } = request;
   const rule = call.config.rules['schema-drift'];
-  if (rule.level === 'off' || history.journal !== 'known' || (await areCatalogsAsLeft(request))) return [];
+  if (rule.level === 'off' || history.journal !== 'known') return [];
+  const catalogs = history.catalogs === 'unknown' ? await readCatalogs(request) : history.catalogs;
+  if (catalogs === 'as-left') return [];
   const left = await readLastShape(request);
   const live = left && (await readLive(request));
   if (!live) return [];
   const changes = changesSince(left.schema, live, rule.except);
   return changes.length === 0 || (await hasMoved(request)) ? [] : [driftFinding(rule.level, changes.map(renderChange))];
-}
-
-async function areCatalogsAsLeft(request: DriftRequest): Promise<boolean> {
-  const { session, tables } = request;
-  const rows = await orSkipped(
-    request,
-    session.query<{ same: boolean | null }>(
-      `select detail ->> 'catalogs' = ${renderCatalogSum(ownTables(tables))} as same from ${tables.journal} where kind = 'schema' order by id desc limit 1`,
-    ),
-  );
-  return rows?.[0]?.same === true;
 }
 
 // Who does not hold the lock may have read the schema of a run in the middle of its work: that has said so before its first change.
@@ -113,16 +110,15 @@ function driftFinding(level: Finding['level'], changes: readonly string[]): Find
 
 /** Stores how the schema looks now, unless another history lives in this database: its migrations are no drift. Writes one journal row. */
 export async function rememberSchema(request: DriftRequest): Promise<void> {
-  const { call, session, tables, applied } = request;
+  const { call, session, applied } = request;
   if (call.config.rules['schema-drift'].level === 'off' || (await hasOtherHistory(session))) return;
-  const [sum] =
-    (await orSkipped(request, session.query<{ catalogs: string }>(`select ${renderCatalogSum(ownTables(tables))} as catalogs`))) ?? [];
-  const schema = sum && (await readLive(request));
+  const sums = await orSkipped(request, readCatalogSums(request)); // before the lines: what is changed meanwhile is seen next time
+  const schema = sums && (await readLive(request));
   if (!schema) return;
   const remembered: Remembered = {
     ...fingerprint(schema),
     lines: await compressLines(schema.lines),
-    catalogs: sum.catalogs,
+    ...sums,
     history: digestOfNames(applied),
   };
   await session.send(renderSchema(request, remembered));

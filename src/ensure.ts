@@ -14,8 +14,8 @@ import { withReplicas } from './with-replicas.js';
  * Brings the database to the code's newest migration, or throws {@link MigrationError}; never returns on a database that the code cannot
  * use. Any number of processes may call it at once: one applies, the others wait and then find the database in sync.
  *
- * Up to date it takes one connection and one round trip, no lock, and writes nothing; where the catalogs were written to since the last run it
- * also reads the schema, to tell drift. Otherwise it holds an advisory lock while it checks,
+ * Up to date it takes one connection and one round trip, no lock, and writes nothing; where the catalogs look written to since the last run it
+ * takes another, and where they are it also reads the schema, to tell drift. Otherwise it holds an advisory lock while it checks,
  * applies the pending migrations and verifies. Waits at most `timeouts.callMs` in all; the time of its own statements does not count.
  * Backfills that are not done are worked on afterwards, in this process, unless `backfills` says otherwise.
  * With `tenants` it does so for each of them, some at once, and throws EM_NOT_ALL_MIGRATED unless all are at head (docs/tenants.md).

@@ -37,7 +37,7 @@ test('what is installed with the package is little, runs no script when it is in
 });
 
 // Raise these knowingly: each file is read and parsed at each boot, each package is downloaded by everybody.
-const budget = { boot: { files: 70, kilobytes: 240 }, packages: 43 };
+const budget = { boot: { files: 70, kilobytes: 245 }, packages: 43 };
 
 const permissive = new Set(['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', '0BSD']);
 

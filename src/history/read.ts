@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { renderCatalogSum } from '../catalog-sum.js';
+import { catalogGlance, renderCatalogSum } from '../catalog-sum.js';
 import { sqlStateOf } from '../errors.js';
 import { renderSettings, type Session } from '../session/index.js';
 import { literal } from '../sql.js';
@@ -31,11 +31,8 @@ export interface History {
   /** `absent`: knex has migrated here, we have not. `denied`: this role may not read it. */
   readonly journal: 'known' | 'absent' | 'denied';
   readonly owner: Owner | undefined;
-  /**
-   * Whether the catalogs are as they were when the last run stored the shape of the schema. `unknown`: not asked, nothing is stored, the history is not as
-   * that run left it, or this role may not read them.
-   */
-  readonly catalogs: 'as-left' | 'written' | 'unknown';
+  /** Also `unknown` where the history is not as the last run left it. */
+  readonly catalogs: CatalogsNow;
   /** Whether somebody has ever enqueued a backfill: their table is there. */
   readonly hasBackfills: boolean;
   /** With a lock key: whether this message has taken the advisory lock. */
@@ -51,13 +48,12 @@ export interface LockKey {
 export interface Asked {
   /** First tries the advisory lock, without waiting. */
   readonly tryLock?: { readonly key: LockKey; readonly scope: 'session' | 'xact' } | undefined;
-  /** Last compares the catalogs with how the last run left them: milliseconds of the server's time, where a shape is stored. */
+  /** Last compares the catalogs with how the last run left them, where it has stored a shape: some milliseconds of the server's time. */
   readonly catalogs?: 'compared' | undefined;
 }
 
 const undefinedTable = /^(42P01|3F000)$/; // also a schema that is not there
 const denied = '42501';
-const catalogPatienceMs = '1000'; // whether there is drift is not worth a longer wait
 
 /**
  * Reads everything that an up-to-date boot needs in one message: one round trip, no lock on anything but what a SELECT takes, no write.
@@ -71,10 +67,10 @@ export async function readHistory(session: Session, tables: Tables, { tryLock, c
       `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role'), pg_catalog.to_regclass(${literal(tables.backfills)}) is not null;`,
       `select ${joinedNames} from ${tables.history};`,
       `select (select detail from ${tables.journal} where kind = 'owner');`,
-      ...(catalogs === undefined ? [] : [renderSettings([['lock_timeout', catalogPatienceMs]], 'local'), renderCompared(tables)]),
+      ...(catalogs === undefined ? [] : [renderGlance(tables)]),
     ].join('\n'),
   );
-  const [first, names, owner, , compared] = rows.slice(1).map((set) => set[0]);
+  const [first, names, owner, , glance] = rows.slice(1).map((set) => set[0]);
   const state = sqlStateOf(error);
   const known = state !== undefined && (undefinedTable.test(state) || state === denied);
   // Without the right to read the history nothing can be said; without the journal all but edits can. After the owner row only the catalogs were left to read.
@@ -85,23 +81,10 @@ export async function readHistory(session: Session, tables: Tables, { tryLock, c
     applied,
     journal: owner ? 'known' : state === denied ? 'denied' : 'absent',
     owner: owner?.[0] === undefined || owner[0] === null ? undefined : checkedOwner(owner[0]),
-    catalogs: comparedOf(compared, applied ?? []),
+    catalogs: glance?.[0] === digestOfNames(applied ?? []) ? await compareCatalogs({ session, tables }, glance) : 'unknown',
     hasBackfills: first?.[9] === true,
     locked: first?.[0] === true,
   };
-}
-
-// Read by the end of the journal's key: a run writes this row last. Without one the catalogs are not looked at.
-function renderCompared(tables: Tables): string {
-  const { journal } = tables;
-  const sum = renderCatalogSum(ownTables(tables));
-  return `select detail ->> 'history', detail ->> 'catalogs' = ${sum} from ${journal} where kind = 'schema' order by id desc limit 1;`;
-}
-
-function comparedOf(row: readonly unknown[] | undefined, applied: readonly string[]): History['catalogs'] {
-  const [history, isSame] = row ?? [];
-  if (history !== digestOfNames(applied)) return 'unknown';
-  return isSame === true ? 'as-left' : 'written';
 }
 
 /** In SQL: takes the lock if it is free, and tells whether. */
@@ -133,4 +116,59 @@ export function digestOf(applied: readonly string[], checksumOf: (name: string) 
 /** Of a history alone. */
 export function digestOfNames(applied: readonly string[]): string {
   return digestOf(applied, () => undefined);
+}
+
+/** What a journal row of kind `schema` keeps of the catalogs. */
+export interface CatalogSums {
+  readonly glance: string | null;
+  readonly catalogs: string;
+}
+
+/**
+ * Whether the catalogs are as they were when the last run stored the shape of the schema. `unknown`: not asked, nothing is stored, or this role may not
+ * read them.
+ */
+export type CatalogsNow = 'as-left' | 'written' | 'unknown';
+
+interface Asking {
+  readonly session: Session;
+  readonly tables: Tables;
+}
+
+/** Both sums, as they are now: two round trips. Throws what the server said. */
+export async function readCatalogSums({ session, tables }: Asking): Promise<CatalogSums> {
+  const [glanced] = await session.query<{ glance: string | null }>(`select ${catalogGlance} as glance`);
+  const glance = glanced?.glance ?? null;
+  const [summed] = await session.query<{ catalogs: string }>(`select ${renderSum(tables, glance)} as catalogs`);
+  return { glance, catalogs: summed?.catalogs ?? '' };
+}
+
+const renderSum = (tables: Tables, glance: unknown): string =>
+  renderCatalogSum(ownTables(tables), glance === null ? 'with rare kinds' : 'common');
+
+const patience = renderSettings([['lock_timeout', '1000']], 'local'); // whether there is drift is not worth a longer wait
+
+// By the end of the journal's key: a run writes this row last. Without one the catalogs are not looked at.
+const renderLast = (tables: Tables, columns: string): string =>
+  `${patience} select ${columns} from ${tables.journal} where kind = 'schema' order by id desc limit 1;`;
+
+// Two statements; the second has the row that compareCatalogs() wants.
+const renderGlance = (tables: Tables): string => renderLast(tables, `detail ->> 'history', detail ->> 'glance', ${catalogGlance}`);
+
+// What looks written to at a glance may be temporary, or another file of the same relation: then the whole sum is asked for, in a round trip of its own.
+async function compareCatalogs({ session, tables }: Asking, glance: readonly unknown[] | undefined): Promise<CatalogsNow> {
+  if (!glance) return 'unknown';
+  const [, left, now] = glance;
+  if (now !== null && now === left) return 'as-left';
+  const summing = renderLast(tables, `detail ->> 'catalogs' = ${renderSum(tables, now)}`);
+  const { rows, error } = await session.collect(`${session.renderOwn()} ${summing}`);
+  if (error) return 'unknown';
+  return rows.at(-1)?.[0]?.[0] === true ? 'as-left' : 'written';
+}
+
+/** Asks and compares: one round trip or two. Throws EM_LOST_SESSION only. */
+export async function readCatalogs(asking: Asking): Promise<CatalogsNow> {
+  const { session, tables } = asking;
+  const { rows } = await session.collect(`${session.renderOwn()} ${renderGlance(tables)}`);
+  return await compareCatalogs(asking, rows.at(2)?.[0]);
 }

@@ -91,6 +91,22 @@ describe('a boot that is in sync', () => {
     await project.database.query('alter table "t_01_a" drop again');
     expect(await project.ending({ rules })).toBe('in-sync');
   });
+  test('is told of kinds of objects that are rare, and of a role that is named anew', async () => {
+    const project = await inSync();
+    const role = await project.database.createRole();
+    await project.database.query(
+      `create table pair (a int, b int); create statistics s (dependencies) on a, b from pair; grant select on "t_01_a" to ${role.name}`,
+    );
+    expect(await project.ending({ rules })).toBe(`EM_OUT_OF_SYNC ${rule}:error`);
+    await project.write('02_b.js');
+    expect(await project.ending()).toBe(`migrated ${rule}:warn`);
+    await project.database.query('alter statistics s set statistics 7');
+    expect(await project.ending({ rules })).toBe(`EM_OUT_OF_SYNC ${rule}:error`);
+    await project.database.query(`alter statistics s set statistics -1; alter role ${role.name} rename to ${role.name}_x`);
+    expect(await project.ending({ rules })).toBe(`EM_OUT_OF_SYNC ${rule}:error`);
+    await project.database.query(`alter role ${role.name}_x rename to ${role.name}`);
+    expect(await project.ending({ rules })).toBe('in-sync');
+  });
   test('is told by a role that may only read the history and the journal', async () => {
     const project = await inSync();
     const role = await project.database.createRole();
