@@ -1,6 +1,6 @@
 import type { BackfillProgress, RowAside } from '../backfills.js';
 import { shellWord } from '../finding.js';
-import type { Screen } from './screen.js';
+import { saidAgain, type Screen } from './screen.js';
 import { renderTable, type Column } from './table.js';
 
 /** What each backfill has come to, and beneath it what is wrong with those that stand still. */
@@ -48,9 +48,9 @@ const goingOn: Partial<Record<BackfillProgress['status'], string>> = {
 };
 
 /** The command with which it goes on, where there is one. */
-export function commandLine(name: string, status: BackfillProgress['status'], { where = '' }: Screen): string[] {
+export function commandLine(name: string, status: BackfillProgress['status'], screen: Screen): string[] {
   const action = goingOn[status];
-  return action === undefined ? [] : [`    $ ensure-migrated backfill ${action} ${shellWord(name)}${where}`];
+  return action === undefined ? [] : [`    $ ensure-migrated backfill ${action} ${shellWord(name)}${saidAgain(screen)}`];
 }
 
 /** The rows that were set aside: keys and reasons. */

@@ -2,13 +2,13 @@ import { Command, CommanderError } from 'commander';
 import { createInterface } from 'node:readline/promises';
 import { loadConfigFile, type ConfigFile } from '../config-file/index.js';
 import { messageOf, MigrationError, orInternal } from '../errors.js';
-import { shellWord } from '../finding.js';
 import { verbs } from './commands.js';
 import { errorFields } from './error-fields.js';
 import { readOwnPackage } from '../own-package.js';
 import { makePage, readPageTarget } from './page.js';
 import { tellProgress } from './progress.js';
 import { screenOf } from './screen.js';
+import { siteKinds } from '../sites.js';
 import { runOnSites } from './several.js';
 import { flagText, type Input, type Told, type Verb } from './verb.js';
 import { wordsOfOthers } from './words-of-others.js';
@@ -102,7 +102,7 @@ async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): 
     const told = await runOnSites({ verb, file, input: { args, flags, ...asking }, onProgress: progress.onProgress });
     progress.end();
     const made = target === undefined ? '' : await makePage(target, told);
-    const shown = json ? jsonOf(told) : told.text({ ...screenOf(stdout), where: whereOf(flags) });
+    const shown = json ? jsonOf(told) : told.text({ ...screenOf(stdout), said: saidOf(flags) });
     stdout.write(target === 'stdout' ? made : `${shown}\n${json ? '' : made}`);
     return told.exitCode ?? 0;
   } catch (error) {
@@ -112,11 +112,11 @@ async function runVerb(verb: Verb, { args, flags }: Words, terminal: Terminal): 
 }
 
 // Not the connection: it may have a password.
-const saidAgain = ['migrations', 'config', 'env', 'database', 'tenant', 'stream'];
+const flagsOfPlace = ['migrations', 'config', 'env', ...siteKinds];
 
-function whereOf(flags: Input['flags']): string {
-  const said = saidAgain.map((name) => [name, flagText({ flags }, name)] as const);
-  return said.map(([name, value]) => (value === undefined ? '' : ` --${name} ${shellWord(value)}`)).join('');
+function saidOf(flags: Input['flags']): Record<string, string> {
+  const said = flagsOfPlace.map((name) => [name, flagText({ flags }, name)] as const);
+  return Object.fromEntries(said.filter((pair): pair is [string, string] => pair[1] !== undefined));
 }
 
 function tellFailure(error: unknown, how: 'as JSON' | 'as text', { stdout, stderr }: Terminal): number {

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { shellWord } from '../finding.js';
 
 type Format = Parameters<typeof styleText>[0];
 
@@ -6,8 +7,15 @@ type Format = Parameters<typeof styleText>[0];
 export interface Screen {
   readonly columns: number;
   readonly style: (format: Format, text: string) => string;
-  /** What the person has said of where, such as ` --database eu`: the commands that are shown say it again, else they would be about another place, or about all. */
-  readonly where?: string;
+  /** What was said of where, by flag. */
+  readonly said?: Readonly<Record<string, string>>;
+}
+
+/** The end of a command that is shown, such as ` --database eu`: without it the command would be about another place, or about all. */
+export function saidAgain({ said = {} }: Screen): string {
+  return Object.entries(said)
+    .map(([flag, value]) => ` --${flag} ${shellWord(value)}`)
+    .join('');
 }
 
 /** The screen of a stream: colours on a terminal only, and not where NO_COLOR is set (no-color.org). */

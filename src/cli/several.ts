@@ -3,7 +3,7 @@ import type { ConfigFile } from '../config-file/index.js';
 import { orInternal, type MigrationError } from '../errors.js';
 import { inLanes } from '../fleet.js';
 import { onlySite, sitesOf, type Selection, type Site, type Where } from '../sites.js';
-import { pageOf, toldOfSites, type SiteTold } from './sites-text.js';
+import { pageOf, placedAt, toldOfSites, type SiteTold } from './sites-text.js';
 import { flagText, type Input, type Sites, type Told, type Verb } from './verb.js';
 
 /** A verb, and what it is to work on. */
@@ -79,7 +79,8 @@ async function runOnEach(verb: Verb, { sites, optionsOf, input, width }: EachReq
   const told: SiteTold[] = sites.map((site) => ({ where: whereOf(site) }));
   await inLanes(sites, verb.writes ? 1 : width, async (site, index) => {
     const result = await runOne(verb, optionsOf(site), input);
-    told[index] = { where: whereOf(site), ...result };
+    const where = whereOf(site);
+    told[index] = { where, ...result, findings: placedAt(where, result.told?.findings ?? []) };
     return result.error && (verb.writes || result.error.code === 'EM_ABORTED') ? 'begin no more' : 'go on';
   });
   return told;

@@ -1,7 +1,8 @@
 import type { ReportSection } from '../commands/index.js';
 import type { MigrationError } from '../errors.js';
-import type { Finding } from '../finding.js';
+import { placed, type Finding } from '../finding.js';
 import { printable, siteKinds, whereText, type Where } from '../sites.js';
+import { counted } from '../counted.js';
 import { errorFields } from './error-fields.js';
 import type { Screen } from './screen.js';
 import { findingText } from './text.js';
@@ -34,6 +35,12 @@ export function pageOf({ where, told, error }: SiteTold): readonly ReportSection
   return told ? (told.page ?? []).map((section) => ({ ...section, ...title })) : [{ ...title, ...(error && { error }) }];
 }
 
+/** Findings that say where they were made. */
+export function placedAt(where: Where, findings: readonly Finding[]): readonly Finding[] {
+  const place = whereText(where);
+  return place === '' ? findings : findings.map((finding) => placed(finding, place));
+}
+
 function placesText(sites: readonly SiteTold[], screen: Screen): string {
   if (sites.length === 0) return 'Nothing to do: the options list no tenants.';
   const isTable = sites.every(({ told }) => told === undefined || told.rows !== undefined);
@@ -53,7 +60,12 @@ function worstOf(sites: readonly SiteTold[]): 0 | 75 | 78 {
 
 function sectionText(site: SiteTold, screen: Screen): string {
   const title = screen.style('bold', whereText(site.where));
-  return `${title}\n${site.told ? site.told.text(screen) : failureText(site, screen)}`;
+  return `${title}\n${site.told ? site.told.text(screenAt(site, screen)) : failureText(site, screen)}`;
+}
+
+// A pattern, or nothing, has chosen several: a command that is shown for one of them names it.
+function screenAt({ where }: SiteTold, screen: Screen): Screen {
+  return { ...screen, said: { ...screen.said, ...where } };
 }
 
 function failureText({ error }: SiteTold, { style }: Screen): string {
@@ -71,8 +83,15 @@ function tableText(sites: readonly SiteTold[], screen: Screen): string {
   const columns = [...whereColumns(rows), ...[...titles, 'error'].map((title) => cellColumn(title, rows))];
   const failed = sites.filter(({ error }) => error !== undefined);
   const details = failed.map((site) => `\n${whereText(site.where)}: ${failureText(site, screen)}`);
-  const found = sites.flatMap(({ findings = [] }) => findings.map((finding) => findingText(finding, screen)));
-  return [renderTable(rows, columns, screen.columns), ...found, ...details].join('\n');
+  return [renderTable(rows, columns, screen.columns), ...findingLines(sites, screen), ...details].join('\n');
+}
+
+const shownFindings = 10; // a thousand tenants may have one each
+
+function findingLines(sites: readonly SiteTold[], screen: Screen): string[] {
+  const found = sites.flatMap((site) => (site.findings ?? []).map((finding) => findingText(finding, screenAt(site, screen))));
+  const more = found.length - shownFindings;
+  return more <= 0 ? found : [...found.slice(0, shownFindings), `And ${counted(more, 'more finding')}: --json has all of them.`];
 }
 
 function rowsOf({ where, told, error }: SiteTold): Row[] {

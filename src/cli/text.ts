@@ -19,7 +19,7 @@ import type { AppliedMigration, Outcome, UnfinishedBackfill } from '../outcome.j
 import { migrationId } from '../source/index.js';
 import { counted } from '../counted.js';
 import { commandLine } from './backfill-text.js';
-import type { Screen } from './screen.js';
+import { saidAgain, type Screen } from './screen.js';
 import { renderTable, type Column } from './table.js';
 
 /** What was written and what was left, and then the lines to write where the application boots. */
@@ -113,10 +113,10 @@ function totalMs(applied: readonly AppliedMigration[]): number {
 }
 
 /** A finding with its remedy, and with the command that mends it where there is one. */
-export function findingText(finding: Finding | MendableFinding, { style, where = '' }: Screen): string {
+export function findingText(finding: Finding | MendableFinding, screen: Screen): string {
   const { code, level, message, remedy } = finding;
-  const command = 'command' in finding && finding.command !== undefined ? [`    $ ${finding.command}${where}`] : [];
-  const title = style(level === 'error' ? 'red' : level === 'warn' ? 'yellow' : 'cyan', `${level} ${code}`);
+  const command = 'command' in finding && finding.command !== undefined ? [`    $ ${finding.command}${saidAgain(screen)}`] : [];
+  const title = screen.style(level === 'error' ? 'red' : level === 'warn' ? 'yellow' : 'cyan', `${level} ${code}`);
   return [`${title}: ${message}`, `    ${remedy}`, ...command].join('\n');
 }
 

@@ -2,11 +2,10 @@ import { variableOf, type AllOptions, type Options } from '../config/index.js';
 import { ensureMigrated } from '../ensure.js';
 import { ensureAllMigrated } from '../ensure-all.js';
 import { isMigrationError, type Member } from '../errors.js';
-import { placed, type Finding } from '../finding.js';
 import type { Outcome } from '../outcome.js';
-import { whereText, type Where } from '../sites.js';
+import type { Where } from '../sites.js';
 import { outcomeCells } from './cells.js';
-import { toldOfSites, type SiteTold } from './sites-text.js';
+import { placedAt, toldOfSites, type SiteTold } from './sites-text.js';
 import { outcomeText } from './text.js';
 import type { Told } from './verb.js';
 
@@ -46,11 +45,6 @@ function outcomeTold(where: Where, outcome: Outcome): SiteTold[] {
   if (streams === undefined && tenants === undefined) return [{ ...toldOf(where, outcome), findings: placedAt(where, findings) }];
   const [first, ...others] = toldOfParts(where, outcome);
   return first ? [{ ...first, findings: placedAt(where, findings) }, ...others] : []; // which of the parts, they say themselves
-}
-
-function placedAt(where: Where, findings: readonly Finding[]): readonly Finding[] {
-  const place = whereText(where);
-  return place === '' ? findings : findings.map((finding) => placed(finding, place));
 }
 
 function toldOfParts(where: Where, { streams = [], tenants = [] }: Outcome): SiteTold[] {

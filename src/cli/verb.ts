@@ -1,5 +1,6 @@
 import type { AllOptions, Options, ProgressEvent } from '../config/index.js';
 import type { ReportSection } from '../commands/index.js';
+import type { Finding } from '../finding.js';
 import type { Screen } from './screen.js';
 
 /** What a verb was given on the command line. */
@@ -54,6 +55,8 @@ export interface Told {
   readonly text: (screen: Screen) => string;
   /** What is essential of it, where several are told in one table; without it each has a section. */
   readonly rows?: readonly Cells[];
+  /** What a row of such a table only counts. */
+  readonly findings?: readonly Finding[];
   /** For --html, where it was asked for. */
   readonly page?: readonly ReportSection[];
   /** Default 0. */

@@ -49,11 +49,17 @@ describe('of three databases in the configuration file', () => {
     const { code, stdout } = await run(config, 'status');
     expect(code).toBe(78);
     const [table = '', details = ''] = stdout.split('\n\n');
-    expect(table.split('\n').map((line) => line.split(/\s{2,}/))).toEqual([
+    const lines = table.split('\n');
+    expect(lines.slice(0, 4).map((line) => line.split(/\s{2,}/))).toEqual([
       ['database', 'status', 'at', 'head', 'pending', 'findings', 'error'],
       ['down', 'failed', 'EM_CONNECT_TIMEOUT'],
       ['eu-1', 'not in sync', '01_patients.sql', '02_email.sql', '1', '1'],
       ['eu-2', 'not in sync', 'base', '02_email.sql', '2', '1'],
+    ]);
+    expect(lines.filter((_, index) => index === 4 || index === 6 || index === 9)).toEqual([
+      'error history-pending: database eu-1: not applied: 02_email.sql',
+      `    $ ensure-migrated upgrade --config ${config} --database eu-1`,
+      `    $ ensure-migrated upgrade --config ${config} --database eu-2`,
     ]);
     expect(details).toMatch(
       /^database down: EM_CONNECT_TIMEOUT: could not connect to PostgreSQL within 200 ms: [^]*\n {2}Check that the server is up/,
@@ -192,6 +198,16 @@ describe('of three tenants in one database', () => {
     );
     expect(await run(config, 'drift', '--tenant', 'acme')).toMatchObject({ code: 0 });
     expect(await run(config, 'revision', 'add the phone of patients')).toMatchObject({ code: 0 });
+  });
+
+  test('what was found is told of the first, each with the command for its tenant', async () => {
+    const schemas = Array.from({ length: 12 }, (_, index) => `t${index}`);
+    await database.query(schemas.map((schema) => `create schema ${schema}`).join('; '));
+    const many = await makeProject({}, { databases: undefined, connection: database.url, tenants: { schemas } });
+    const told = (await run(many, 'status')).stdout.trimEnd().split('\n');
+    expect(told.filter((line) => line.startsWith('error history-pending: tenant t'))).toHaveLength(10);
+    expect(told).toContain(`    $ ensure-migrated upgrade --config ${many} --tenant t0`);
+    expect(told.at(-1)).toBe('And 2 more findings: --json has all of them.');
   });
 });
 

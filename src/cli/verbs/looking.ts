@@ -50,7 +50,8 @@ export const looking: readonly Verb[] = [
     examples: ['ensure-migrated status', 'ensure-migrated status --json'],
     run: async (options) => {
       const result = await (await import('../../commands/status.js')).status(options);
-      return { result, text: (screen) => statusText(result, screen), rows: [statusCells(result)], exitCode: result.inSync ? 0 : 78 };
+      const told = { result, text: (screen: Screen) => statusText(result, screen), rows: [statusCells(result)], findings: result.findings };
+      return { ...told, exitCode: result.inSync ? 0 : 78 };
     },
   },
   {
@@ -62,7 +63,13 @@ export const looking: readonly Verb[] = [
     examples: ['ensure-migrated preflight', 'ensure-migrated preflight --json'],
     run: async (options) => {
       const result = await (await import('../../commands/preflight.js')).preflight(options);
-      return { result, text: (screen) => preflightText(result, screen), rows: [preflightCells(result)], exitCode: result.ok ? 0 : 78 };
+      const told = {
+        result,
+        text: (screen: Screen) => preflightText(result, screen),
+        rows: [preflightCells(result)],
+        findings: result.findings,
+      };
+      return { ...told, exitCode: result.ok ? 0 : 78 };
     },
   },
 ];
