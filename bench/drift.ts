@@ -12,7 +12,7 @@ const rounds = quick ? 5 : 25;
 const sizes = [50, 500];
 const own = ['knex_migrations', 'knex_migrations_lock', 'knex_migrations_journal'];
 const glanceText = `select ${catalogGlance} as glance`;
-const sumText = `select ${renderCatalogSum(own, 'common')} as sum`;
+const sumText = `select ${renderCatalogSum(own)} as sum`;
 
 await using place = await openPlace();
 const migrations = place.migrations(1, 'sql');

@@ -34,17 +34,17 @@ const common: readonly Catalog[] = [
   { name: 'pg_sequence', relation: 'seqrelid' },
   made('pg_description', 'objoid'),
   ...['pg_inherits', 'pg_trigger', 'pg_policy', 'pg_enum', 'pg_default_acl'].map(whole),
-  ...['pg_publication', 'pg_extension', 'pg_foreign_data_wrapper'].map(whole),
+  ...['pg_publication', 'pg_extension', 'pg_foreign_data_wrapper', 'pg_transform'].map(whole),
   ...['pg_rewrite', 'pg_proc', 'pg_cast', 'pg_am', 'pg_tablespace'].map((name) => made(name)),
   { name: 'pg_namespace', where: `nspname !~ '^pg_'` },
   // What joins an extension, and what joins or leaves a publication, is written down there alone.
   { name: 'pg_depend', where: `refclassid in (${classesOf(['pg_extension', 'pg_publication'])})` },
 ];
 
-// Of objects that few databases have but from extensions. Each depends on a schema or a function, so pg_depend tells whether there are any.
+// Of objects that few databases have. Each depends on a schema, a function or an object of its kind, so pg_depend tells whether there are any.
 const rare = [
   ...['pg_statistic_ext', 'pg_operator', 'pg_opclass', 'pg_opfamily', 'pg_collation', 'pg_conversion', 'pg_language', 'pg_event_trigger'],
-  ...['pg_ts_config', 'pg_ts_dict', 'pg_ts_parser', 'pg_ts_template', 'pg_transform', 'pg_foreign_server'],
+  ...['pg_ts_config', 'pg_ts_dict', 'pg_ts_parser', 'pg_ts_template', 'pg_foreign_server'],
 ];
 const ofRare: readonly Catalog[] = [
   ...[...rare, 'pg_amop', 'pg_amproc'].map((name) => made(name)),
@@ -77,10 +77,11 @@ function renderWritten({ name, where = 'true' }: Catalog): string {
 // By what it says, not by who wrote it: TRUNCATE, REFRESH, CLUSTER and REINDEX give a relation another file, and write its row for that.
 // The hash of an aclitem knows nothing of grant options; its text does.
 const relations = `select sum(pg_catalog.hash_record_extended(row(relname, relnamespace, relowner, relkind, relpersistence, relam, reltablespace,
-    reloftype, relispartition, relrowsecurity, relforcerowsecurity, relreplident, reloptions, relacl::text, relpartbound::text), 0))
+    reloftype, relispartition, relrowsecurity, relforcerowsecurity, relreplident, reloptions, relacl::text, relpartbound::text),
+    case when relnamespace = ${toastSpace} then 0 else oid::bigint end))
   from pg_catalog.pg_class
   where oid >= ${firstUserOid} and relnamespace not in (select oid from temporary_space) and oid not in (select oid from own)
-    and (reloptions is not null or relnamespace <> 'pg_toast'::pg_catalog.regnamespace)`;
+    and (reloptions is not null or relnamespace <> ${toastSpace})`;
 
 // The one comment of initdb's that a reading tells. What initdb has written first has a number that does not age.
 const commentOfPublic = `select pg_catalog.hashtextextended(description, 0) from pg_catalog.pg_description
@@ -94,17 +95,21 @@ function renderRoles(where: string): string {
       and ${where}) as roles`;
 }
 
+// Each catalog in a statement has to be planned, which costs more than to read it. What is a text until it is run is planned only then.
+const rareRows = `select case when exists (select from pg_catalog.pg_depend where classid in (${classesOf(rare)}) and objid >= ${firstUserOid})
+  then pg_catalog.hashtextextended(pg_catalog.query_to_xml(${literal(renderTotal(ofRare.map(renderWritten)))}, false, false, '')::text, 0) end`;
+
+const others = [commentOfPublic, rareRows];
+
 /**
  * SQL of one text: as long as it is the same, nothing that a reading of the schema tells can have changed. Where it is another, something may have:
  * a change that was taken back, or a restore, has changed it too. `own`: tables of ours, as in SQL; who may read them is nobody's schema.
- * Objects of rare kinds are looked at `with rare kinds` only: see {@link catalogGlance}.
  */
-export function renderCatalogSum(own: readonly string[], kinds: 'common' | 'with rare kinds'): string {
-  const catalogs = [columns, ...common, ...(kinds === 'common' ? [] : ofRare)];
+export function renderCatalogSum(own: readonly string[]): string {
   return `(with ${passing}, own as materialized (
     select pg_catalog.to_regclass(name)::oid as oid from (values ${own.map((name) => `(${literal(name)})`).join(', ')}) as table_of (name)
     where pg_catalog.to_regclass(name) is not null
-  ) ${renderTotal(catalogs.map(renderRows), [relations, renderRoles('objid not in (select oid from own)'), commentOfPublic])})`;
+  ) ${renderTotal([columns, ...common].map(renderRows), [relations, renderRoles('objid not in (select oid from own)'), ...others])})`;
 }
 
 // The rows that initdb wrote first have a number that does not age. To look at xmin costs a row less than to look at a column.
@@ -112,22 +117,17 @@ const aging = (name: string): Catalog => ({ name, where: `xmin <> '1'` }); // Bo
 
 /**
  * SQL of a text as that of {@link renderCatalogSum}, for half of its time: as long as it is the same, so is the other. It also changes with temporary
- * tables, when TRUNCATE, REFRESH and the like give a relation another file, and with who may read our own tables. Null where there are objects of rare kinds.
+ * tables, when TRUNCATE, REFRESH and the like give a relation another file, and with who may read our own tables.
  */
-export const catalogGlance = `(select case when not exists (
-    select from pg_catalog.pg_depend where classid in (${classesOf(rare)}) and objid >= ${firstUserOid}
-    group by classid, objid having pg_catalog.bool_and(deptype <> 'e')
-  ) then (
-    ${renderTotal([aging('pg_attribute'), aging('pg_class'), ...common].map(renderWritten), [renderRoles('true'), commentOfPublic])}
-  ) end)`;
+export const catalogGlance = `(${renderTotal([aging('pg_attribute'), aging('pg_class'), ...common].map(renderWritten), [renderRoles('true'), ...others])})`;
 
 /**
  * Each change writes rows anew, with the number of its transaction (xmin), which VACUUM keeps when it freezes them. So it is enough to count the rows and
  * to add up the numbers: what is written anew has a higher one than before, and what is only deleted is missing. age() makes the number one to
  * calculate with, counted from the newest transaction; from that of number 3 on, and modulo 2^32, it stays what it is.
  */
-function renderTotal(rows: readonly string[], more: readonly string[]): string {
+function renderTotal(rows: readonly string[], more: readonly string[] = []): string {
   const numbers = `(count(*) * pg_catalog.age('3'::pg_catalog.xid) - sum(pg_catalog.age(written))) & 4294967295`;
-  return `select pg_catalog.concat_ws(' ', count(*), ${numbers}, ${more.map((one) => `(${one})`).join(', ')}) from (
+  return `select pg_catalog.concat_ws(' ', ${['count(*)', numbers, ...more.map((one) => `(${one})`)].join(', ')}) from (
     ${rows.join('\n    union all ')}) as every`;
 }

@@ -3,9 +3,9 @@ import { isOther } from './claim.js';
 import { messageOf } from './errors.js';
 import type { Finding } from './finding.js';
 import {
+  areCatalogsAsLeft,
   digestOfNames,
   ownTables,
-  readCatalogs,
   readCatalogSums,
   readHistory,
   type CatalogSums,
@@ -82,9 +82,7 @@ const shownCount = 5;
 export async function describeDrift(request: DriftRequest & { readonly history: History }): Promise<Finding[]> {
   const { call, history } = request;
   const rule = call.config.rules['schema-drift'];
-  if (rule.level === 'off' || history.journal !== 'known') return [];
-  const catalogs = history.catalogs === 'unknown' ? await readCatalogs(request) : history.catalogs;
-  if (catalogs === 'as-left') return [];
+  if (rule.level === 'off' || history.journal !== 'known' || (await orSkipped(request, areCatalogsAsLeft(request)))) return [];
   const left = await readLastShape(request);
   const live = left && (await readLive(request));
   if (!live) return [];

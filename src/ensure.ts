@@ -2,7 +2,7 @@ import type { Call } from './call.js';
 import type { Options } from './config/index.js';
 import { findingsError, type ErrorCode, type MigrationError } from './errors.js';
 import { errorsOf, type Finding } from './finding.js';
-import type { History } from './history/index.js';
+import { areCatalogsAsLeft, type History } from './history/index.js';
 import type { Fields } from './log.js';
 import { nothingToDo, outcomeOf, type Outcome } from './outcome.js';
 import { readState } from './read-state.js';
@@ -54,8 +54,10 @@ async function bootOne(call: Call, { options, listing }: Booting): Promise<Outco
 }
 
 // The schema itself is read only when something has written to its catalogs since the last run.
-async function lookForDrift({ call, session, tables, history }: Opened, state: State): Promise<State> {
+async function lookForDrift(opened: Opened, state: State): Promise<State> {
+  const { call, session, tables, history } = opened;
   if (history.catalogs !== 'written') return state;
+  if (await areCatalogsAsLeft(opened).catch(() => false)) return state; // what has failed does so again below, where it is told
   const { describeDrift } = await import('./drift.js');
   const drift = await describeDrift({ call, session, tables, applied: state.applied, history });
   const findings = [...state.findings, ...drift];

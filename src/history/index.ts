@@ -12,10 +12,10 @@ export {
   type Tables,
 } from './tables.js';
 export {
+  areCatalogsAsLeft,
   digestOf,
   digestOfNames,
   joinedNames,
-  readCatalogs,
   readCatalogSums,
   readHistory,
   renderTryLock,

@@ -31,8 +31,11 @@ export interface History {
   /** `absent`: knex has migrated here, we have not. `denied`: this role may not read it. */
   readonly journal: 'known' | 'absent' | 'denied';
   readonly owner: Owner | undefined;
-  /** Also `unknown` where the history is not as the last run left it. */
-  readonly catalogs: CatalogsNow;
+  /**
+   * Whether the catalogs are, at a glance, as they were when the last run stored the shape of the schema. `unknown`: not asked, nothing is stored, the history
+   * is not as that run left it, or this role may not read them.
+   */
+  readonly catalogs: 'as-left' | 'written' | 'unknown';
   /** Whether somebody has ever enqueued a backfill: their table is there. */
   readonly hasBackfills: boolean;
   /** With a lock key: whether this message has taken the advisory lock. */
@@ -42,6 +45,11 @@ export interface History {
 export interface LockKey {
   readonly namespace: number;
   readonly key: number;
+}
+
+interface Asking {
+  readonly session: Session;
+  readonly tables: Tables;
 }
 
 /** What else the one message asks. */
@@ -54,6 +62,7 @@ export interface Asked {
 
 const undefinedTable = /^(42P01|3F000)$/; // also a schema that is not there
 const denied = '42501';
+const catalogPatienceMs = '1000'; // whether there is drift is not worth a longer wait
 
 /**
  * Reads everything that an up-to-date boot needs in one message: one round trip, no lock on anything but what a SELECT takes, no write.
@@ -67,7 +76,7 @@ export async function readHistory(session: Session, tables: Tables, { tryLock, c
       `select ${tryLock ? renderTryLock(tryLock) : 'false'}, pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.current_setting('transaction_read_only')::bool, current_user, pg_catalog.current_setting('role'), pg_catalog.to_regclass(${literal(tables.backfills)}) is not null;`,
       `select ${joinedNames} from ${tables.history};`,
       `select (select detail from ${tables.journal} where kind = 'owner');`,
-      ...(catalogs === undefined ? [] : [renderGlance(tables)]),
+      ...(catalogs === undefined ? [] : [renderSettings([['lock_timeout', catalogPatienceMs]], 'local'), renderGlance(tables)]),
     ].join('\n'),
   );
   const [first, names, owner, , glance] = rows.slice(1).map((set) => set[0]);
@@ -81,7 +90,7 @@ export async function readHistory(session: Session, tables: Tables, { tryLock, c
     applied,
     journal: owner ? 'known' : state === denied ? 'denied' : 'absent',
     owner: owner?.[0] === undefined || owner[0] === null ? undefined : checkedOwner(owner[0]),
-    catalogs: glance?.[0] === digestOfNames(applied ?? []) ? await compareCatalogs({ session, tables }, glance) : 'unknown',
+    catalogs: comparedOf(glance, applied ?? []),
     hasBackfills: first?.[9] === true,
     locked: first?.[0] === true,
   };
@@ -120,55 +129,35 @@ export function digestOfNames(applied: readonly string[]): string {
 
 /** What a journal row of kind `schema` keeps of the catalogs. */
 export interface CatalogSums {
-  readonly glance: string | null;
+  readonly glance: string;
   readonly catalogs: string;
 }
 
-/**
- * Whether the catalogs are as they were when the last run stored the shape of the schema. `unknown`: not asked, nothing is stored, or this role may not
- * read them.
- */
-export type CatalogsNow = 'as-left' | 'written' | 'unknown';
+const renderSum = (tables: Tables): string => renderCatalogSum(ownTables(tables));
 
-interface Asking {
-  readonly session: Session;
-  readonly tables: Tables;
-}
-
-/** Both sums, as they are now: two round trips. Throws what the server said. */
+/** Both sums, as they are now. Throws what the server said. */
 export async function readCatalogSums({ session, tables }: Asking): Promise<CatalogSums> {
-  const [glanced] = await session.query<{ glance: string | null }>(`select ${catalogGlance} as glance`);
-  const glance = glanced?.glance ?? null;
-  const [summed] = await session.query<{ catalogs: string }>(`select ${renderSum(tables, glance)} as catalogs`);
-  return { glance, catalogs: summed?.catalogs ?? '' };
+  const [sums] = await session.query<CatalogSums>(`select ${catalogGlance} as glance, ${renderSum(tables)} as catalogs`);
+  return sums as CatalogSums; // a select without a table has one row
 }
-
-const renderSum = (tables: Tables, glance: unknown): string =>
-  renderCatalogSum(ownTables(tables), glance === null ? 'with rare kinds' : 'common');
-
-const patience = renderSettings([['lock_timeout', '1000']], 'local'); // whether there is drift is not worth a longer wait
 
 // By the end of the journal's key: a run writes this row last. Without one the catalogs are not looked at.
-const renderLast = (tables: Tables, columns: string): string =>
-  `${patience} select ${columns} from ${tables.journal} where kind = 'schema' order by id desc limit 1;`;
+const renderOfLast = (tables: Tables, columns: string): string =>
+  `select ${columns} from ${tables.journal} where kind = 'schema' order by id desc limit 1;`;
 
-// Two statements; the second has the row that compareCatalogs() wants.
-const renderGlance = (tables: Tables): string => renderLast(tables, `detail ->> 'history', detail ->> 'glance', ${catalogGlance}`);
+const renderGlance = (tables: Tables): string => renderOfLast(tables, `detail ->> 'history', detail ->> 'glance' = ${catalogGlance}`);
 
-// What looks written to at a glance may be temporary, or another file of the same relation: then the whole sum is asked for, in a round trip of its own.
-async function compareCatalogs({ session, tables }: Asking, glance: readonly unknown[] | undefined): Promise<CatalogsNow> {
-  if (!glance) return 'unknown';
-  const [, left, now] = glance;
-  if (now !== null && now === left) return 'as-left';
-  const summing = renderLast(tables, `detail ->> 'catalogs' = ${renderSum(tables, now)}`);
-  const { rows, error } = await session.collect(`${session.renderOwn()} ${summing}`);
-  if (error) return 'unknown';
-  return rows.at(-1)?.[0]?.[0] === true ? 'as-left' : 'written';
+function comparedOf(row: readonly unknown[] | undefined, applied: readonly string[]): History['catalogs'] {
+  const [history, isSame] = row ?? [];
+  if (history !== digestOfNames(applied)) return 'unknown';
+  return isSame === true ? 'as-left' : 'written';
 }
 
-/** Asks and compares: one round trip or two. Throws EM_LOST_SESSION only. */
-export async function readCatalogs(asking: Asking): Promise<CatalogsNow> {
-  const { session, tables } = asking;
-  const { rows } = await session.collect(`${session.renderOwn()} ${renderGlance(tables)}`);
-  return await compareCatalogs(asking, rows.at(2)?.[0]);
+/**
+ * Whether nothing that counts was written to the catalogs since the last run has stored the shape of the schema: what looks written to at a glance may be
+ * temporary, or another file of the same relation. One round trip. Throws what the server said.
+ */
+export async function areCatalogsAsLeft({ session, tables }: Asking): Promise<boolean> {
+  const [row] = await session.query<{ same: boolean | null }>(renderOfLast(tables, `detail ->> 'catalogs' = ${renderSum(tables)} as same`));
+  return row?.same === true;
 }

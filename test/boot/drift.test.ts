@@ -91,7 +91,7 @@ describe('a boot that is in sync', () => {
     await project.database.query('alter table "t_01_a" drop again');
     expect(await project.ending({ rules })).toBe('in-sync');
   });
-  test('is told of kinds of objects that are rare, and of a role that is named anew', async () => {
+  test('is told of kinds of objects that are rare, of a role that is named anew, and of indexes that changed their names with each other', async () => {
     const project = await inSync();
     const role = await project.database.createRole();
     await project.database.query(
@@ -106,6 +106,11 @@ describe('a boot that is in sync', () => {
     expect(await project.ending({ rules })).toBe(`EM_OUT_OF_SYNC ${rule}:error`);
     await project.database.query(`alter role ${role.name}_x rename to ${role.name}`);
     expect(await project.ending({ rules })).toBe('in-sync');
+    await project.database.query('create index i1 on pair (a); create index i2 on pair (b)');
+    await project.write('03_c.js');
+    expect(await project.ending()).toBe(`migrated ${rule}:warn`);
+    await project.database.query('truncate pair; alter index i1 rename to i3; alter index i2 rename to i1; alter index i3 rename to i2');
+    expect(await project.ending({ rules })).toBe(`EM_OUT_OF_SYNC ${rule}:error`);
   });
   test('is told by a role that may only read the history and the journal', async () => {
     const project = await inSync();
