@@ -1,5 +1,6 @@
 import type { Node, RangeVar } from 'libpg-query';
 import type { LockMode } from '../lock-mode.js';
+import { isOn } from '../statement-options.js';
 import { tryParseSql } from './parser.js';
 
 /** A relation that a statement locks: a table, or an index, whose table is locked with it. The schema is missing where it names none. */
@@ -21,11 +22,11 @@ function locksOf(node: Node): KindLock[] | undefined {
   if ('AlterTableStmt' in node) return detaching(node.AlterTableStmt.relation, node.AlterTableStmt.cmds ?? []);
   if ('ReindexStmt' in node) {
     const { relation, params = [] } = node.ReindexStmt;
-    return locksOn(relation, hasOption(params, 'concurrently') ? 'SHARE UPDATE EXCLUSIVE' : 'SHARE');
+    return locksOn(relation, isOn(params, 'concurrently') ? 'SHARE UPDATE EXCLUSIVE' : 'SHARE');
   }
   if ('VacuumStmt' in node) {
     const { rels = [], options = [] } = node.VacuumStmt;
-    const mode = hasOption(options, 'full') ? 'ACCESS EXCLUSIVE' : 'SHARE UPDATE EXCLUSIVE';
+    const mode = isOn(options, 'full') ? 'ACCESS EXCLUSIVE' : 'SHARE UPDATE EXCLUSIVE';
     const relations = rels.map((each) => ('VacuumRelation' in each ? each.VacuumRelation.relation : undefined));
     return relations.length === 0 ? undefined : relations.flatMap((relation) => locksOn(relation, mode) ?? []);
   }
@@ -52,9 +53,4 @@ function nameOf(object: Node): Pick<KindLock, 'schema' | 'name'> {
   const items = 'List' in object ? (object.List.items ?? []) : [];
   const [name = '', schema] = items.flatMap((item) => ('String' in item ? [item.String.sval ?? ''] : [])).reverse();
   return { name, ...(schema !== undefined && { schema }) };
-}
-
-// An option with the value false is rare enough to be taken for true.
-function hasOption(options: readonly Node[], name: string): boolean {
-  return options.some((option) => 'DefElem' in option && option.DefElem.defname === name);
 }

@@ -489,7 +489,7 @@ const table = {
     {
       title: 'a function of which the plan is explained',
       given: 'create function f() returns int language sql as $$ select 1 $$',
-      sql: 'explain select f()',
+      sql: 'explain select f(); explain (analyze false) select f()',
     },
     {
       title: 'a procedure',

@@ -155,6 +155,7 @@ describeRule('reindex-blocking', [
   { title: 'a schema', sql: `${outside}reindex schema public;`, finds: [reindexed('each table of the schema', 'its indexes')] },
   { title: 'concurrently', sql: `${outside}reindex table concurrently orders;`, finds: [] },
   { title: 'concurrently, as an option', sql: `${outside}reindex (concurrently) index orders_status_idx;`, finds: [] },
+  { title: 'an option that is off', sql: 'reindex (concurrently off) table orders;', finds: [reindexed('"orders"', 'its indexes')] },
 ]);
 
 const refused = (what: string, where = 'a transaction, and this migration runs in one') =>
@@ -375,6 +376,7 @@ describeRule('table-rewrite', [
   { title: 'vacuum full', sql: `${outside}vacuum (full) orders, countries;`, finds: [rewritten('vacuum full')] },
   { title: 'vacuum full of all', sql: `${outside}vacuum full;`, finds: [rewritten('vacuum full', 'each table')] },
   { title: 'vacuum', sql: `${outside}vacuum orders;`, finds: [] },
+  { title: 'vacuum, and full is off', sql: `${outside}vacuum (full 0) orders;`, finds: [] },
   { title: 'set unlogged', sql: 'alter table orders set unlogged;', finds: [rewritten('set unlogged')] },
   { title: 'set tablespace', sql: 'alter table orders set tablespace t;', finds: [rewritten('set tablespace')] },
   { title: 'set access method', sql: 'alter table orders set access method heap2;', finds: [rewritten('set access method')] },

@@ -1,9 +1,10 @@
 import type { CreateStmt, CreateTableAsStmt, PartitionSpec, RangeVar } from 'libpg-query';
 import { lockModes } from '../../lock-mode.js';
+import { isOn } from '../../statement-options.js';
 import type { Action, PartitionKey } from './action.js';
 import { readAlterTable } from './alter-table.js';
 import { readColumn, readConstraint, readIndex } from './column.js';
-import { everyTable, hasOption, nameOf, relationsIn, stringsOf, tableOf, tablesIn } from './names.js';
+import { everyTable, nameOf, relationsIn, stringsOf, tableOf, tablesIn } from './names.js';
 import { outputsOf } from './outputs.js';
 import type { Readers } from './readers.js';
 
@@ -21,7 +22,7 @@ export const tableReaders: Readers = {
   LockStmt: ({ relations, mode = 8 }) =>
     tablesIn(relations).map((each) => ({ kind: 'lock', table: each, mode: lockModes[mode - 1] ?? 'ACCESS EXCLUSIVE' })),
   VacuumStmt: ({ options = [], rels = [], is_vacuumcmd = false }) => {
-    const isFull = hasOption(options, 'full');
+    const isFull = isOn(options, 'full');
     if (!isFull) return [{ kind: 'other', statement: is_vacuumcmd ? 'VacuumStmt' : 'AnalyzeStmt' }];
     const named = rels.flatMap((each) => ('VacuumRelation' in each ? [tableOf(each.VacuumRelation.relation)] : []));
     return (named.length > 0 ? named : [everyTable]).map((each) => ({ kind: 'rewrite-table', table: each, how: 'vacuum-full' }));
@@ -29,7 +30,7 @@ export const tableReaders: Readers = {
   ClusterStmt: ({ relation }) => [{ kind: 'rewrite-table', table: relation ? tableOf(relation) : everyTable, how: 'cluster' }],
   ReindexStmt: ({ kind, relation, name, params = [] }) => {
     const object = reindexed[kind ?? ''] ?? 'database';
-    const concurrently = hasOption(params, 'concurrently');
+    const concurrently = isOn(params, 'concurrently');
     return [{ kind: 'reindex', object, name: relation ? tableOf(relation) : { name: name ?? '' }, concurrently }];
   },
   ViewStmt: ({ view, replace = false, query, aliases }) => [

@@ -1,6 +1,7 @@
 import type { Node } from 'libpg-query';
 import type { Action } from './action.js';
-import { hasOption, tableOf } from './names.js';
+import { isOn } from '../../statement-options.js';
+import { tableOf } from './names.js';
 import { objectReaders } from './read-objects.js';
 import { rowReaders } from './read-rows.js';
 import { sessionReaders } from './read-session.js';
@@ -25,7 +26,7 @@ const readers: Readers = {
   ],
   CommentStmt: () => [],
   // What these carry is taken to run, also what is only prepared.
-  ExplainStmt: ({ query, options }) => (hasOption(options, 'analyze') ? carried(query) : []),
+  ExplainStmt: ({ query, options }) => (isOn(options, 'analyze') ? carried(query) : []),
   PrepareStmt: ({ query }) => carried(query),
   DeclareCursorStmt: ({ query }) => carried(query),
   CopyStmt: ({ relation, is_from = false, query }) => {
