@@ -95,12 +95,6 @@ function renderRoles(where: string): string {
       and ${where}) as roles`;
 }
 
-// Each catalog in a statement has to be planned, which costs more than to read it. What is a text until it is run is planned only then.
-const rareRows = `select case when exists (select from pg_catalog.pg_depend where classid in (${classesOf(rare)}) and objid >= ${firstUserOid})
-  then pg_catalog.hashtextextended(pg_catalog.query_to_xml(${literal(renderTotal(ofRare.map(renderWritten)))}, false, false, '')::text, 0) end`;
-
-const others = [commentOfPublic, rareRows];
-
 /**
  * SQL of one text: as long as it is the same, nothing that a reading of the schema tells can have changed. Where it is another, something may have:
  * a change that was taken back, or a restore, has changed it too. `own`: tables of ours, as in SQL; who may read them is nobody's schema.
@@ -109,17 +103,25 @@ export function renderCatalogSum(own: readonly string[]): string {
   return `(with ${passing}, own as materialized (
     select pg_catalog.to_regclass(name)::oid as oid from (values ${own.map((name) => `(${literal(name)})`).join(', ')}) as table_of (name)
     where pg_catalog.to_regclass(name) is not null
-  ) ${renderTotal([columns, ...common].map(renderRows), [relations, renderRoles('objid not in (select oid from own)'), ...others])})`;
+  ) ${renderTotal([columns, ...common, ...ofRare].map(renderRows), [relations, renderRoles('objid not in (select oid from own)'), commentOfPublic])})`;
 }
 
 // The rows that initdb wrote first have a number that does not age. To look at xmin costs a row less than to look at a column.
 const aging = (name: string): Catalog => ({ name, where: `xmin <> '1'` }); // BootstrapTransactionId
 
+// Each catalog in a statement has to be planned, which costs more than to read it; a statement that is a text until it is run is planned only then.
+// An object in pg_catalog depends on no schema, but what names it depends on it.
+const totalOfRare = `select pg_catalog.array_to_tsvector(array[total]) from (${renderTotal(ofRare.map(renderWritten))}) as rare (total)`;
+const rareRows = `select case when exists (select from pg_catalog.pg_depend where classid in (${classesOf(rare)}) and objid >= ${firstUserOid})
+    or exists (select from pg_catalog.pg_depend where refclassid in (${classesOf(rare)}) and refobjid >= ${firstUserOid})
+  then (select pg_catalog.hashtextextended(word, 0) from pg_catalog.ts_stat(${literal(totalOfRare)})) end`;
+
 /**
  * SQL of a text as that of {@link renderCatalogSum}, for half of its time: as long as it is the same, so is the other. It also changes with temporary
- * tables, when TRUNCATE, REFRESH and the like give a relation another file, and with who may read our own tables.
+ * tables, when TRUNCATE, REFRESH and the like give a relation another file, and with who may read our own tables. Needs the right to call ts_stat(),
+ * which everybody has unless it was taken.
  */
-export const catalogGlance = `(${renderTotal([aging('pg_attribute'), aging('pg_class'), ...common].map(renderWritten), [renderRoles('true'), ...others])})`;
+export const catalogGlance = `(${renderTotal([aging('pg_attribute'), aging('pg_class'), ...common].map(renderWritten), [renderRoles('true'), commentOfPublic, rareRows])})`;
 
 /**
  * Each change writes rows anew, with the number of its transaction (xmin), which VACUUM keeps when it freezes them. So it is enough to count the rows and

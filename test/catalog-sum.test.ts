@@ -85,7 +85,10 @@ const others: readonly (readonly [string, string])[] = [
     'begin; alter table app.loose add one int; savepoint s; alter table app.loose add two int; commit',
     'alter table app.loose drop one, drop two',
   ],
-  ['create table app.bare (); create table app.bare_child () inherits (app.bare)', 'alter table app.bare_child no inherit app.bare; drop table app.bare'],
+  [
+    'create table app.bare (); create table app.bare_child () inherits (app.bare)',
+    'alter table app.bare_child no inherit app.bare; drop table app.bare',
+  ],
   // The row of another object changes its own line as well.
   [
     'create index i1 on app.loose (a); create index i2 on app.child (b)',

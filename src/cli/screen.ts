@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { shellWord } from '../finding.js';
+import { printable } from '../sites.js';
 
 type Format = Parameters<typeof styleText>[0];
 
@@ -14,7 +15,7 @@ export interface Screen {
 /** The end of a command that is shown, such as ` --database eu`: without it the command would be about another place, or about all. */
 export function saidAgain({ said = {} }: Screen): string {
   return Object.entries(said)
-    .map(([flag, value]) => ` --${flag} ${shellWord(value)}`)
+    .map(([flag, value]) => ` --${flag} ${shellWord(printable(value))}`)
     .join('');
 }
 

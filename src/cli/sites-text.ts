@@ -87,9 +87,12 @@ function tableText(sites: readonly SiteTold[], screen: Screen): string {
 }
 
 const shownFindings = 10; // a thousand tenants may have one each
+const levels = ['error', 'warn', 'info'] as const;
 
 function findingLines(sites: readonly SiteTold[], screen: Screen): string[] {
-  const found = sites.flatMap((site) => (site.findings ?? []).map((finding) => findingText(finding, screenAt(site, screen))));
+  const findings = sites.flatMap((site) => (site.findings ?? []).map((finding) => ({ finding, screen: screenAt(site, screen) })));
+  const worstFirst = levels.flatMap((level) => findings.filter(({ finding }) => finding.level === level));
+  const found = worstFirst.map((each) => findingText(each.finding, each.screen));
   const more = found.length - shownFindings;
   return more <= 0 ? found : [...found.slice(0, shownFindings), `And ${counted(more, 'more finding')}: --json has all of them.`];
 }

@@ -33,7 +33,7 @@ export interface History {
   readonly owner: Owner | undefined;
   /**
    * Whether the catalogs are, at a glance, as they were when the last run stored the shape of the schema. `unknown`: not asked, nothing is stored, the history
-   * is not as that run left it, or this role may not read them.
+   * is not as that run left it, or they could not be read.
    */
   readonly catalogs: 'as-left' | 'written' | 'unknown';
   /** Whether somebody has ever enqueued a backfill: their table is there. */
@@ -90,7 +90,7 @@ export async function readHistory(session: Session, tables: Tables, { tryLock, c
     applied,
     journal: owner ? 'known' : state === denied ? 'denied' : 'absent',
     owner: owner?.[0] === undefined || owner[0] === null ? undefined : checkedOwner(owner[0]),
-    catalogs: comparedOf(glance, applied ?? []),
+    catalogs: owner && state === denied ? 'written' : comparedOf(glance, applied ?? []), // who may not take a glance may ask more closely
     hasBackfills: first?.[9] === true,
     locked: first?.[0] === true,
   };
@@ -129,7 +129,8 @@ export function digestOfNames(applied: readonly string[]): string {
 
 /** What a journal row of kind `schema` keeps of the catalogs. */
 export interface CatalogSums {
-  readonly glance: string;
+  /** Null for a role that may not take it. */
+  readonly glance: string | null;
   readonly catalogs: string;
 }
 
@@ -137,7 +138,11 @@ const renderSum = (tables: Tables): string => renderCatalogSum(ownTables(tables)
 
 /** Both sums, as they are now. Throws what the server said. */
 export async function readCatalogSums({ session, tables }: Asking): Promise<CatalogSums> {
-  const [sums] = await session.query<CatalogSums>(`select ${catalogGlance} as glance, ${renderSum(tables)} as catalogs`);
+  const [right] = await session.query<{ may: boolean }>(
+    `select pg_catalog.has_function_privilege('pg_catalog.ts_stat(text)', 'execute') as may`,
+  );
+  const glance = right?.may ? catalogGlance : 'null';
+  const [sums] = await session.query<CatalogSums>(`select ${glance} as glance, ${renderSum(tables)} as catalogs`);
   return sums as CatalogSums; // a select without a table has one row
 }
 

@@ -119,6 +119,27 @@ describe('a boot that is in sync', () => {
     await project.database.query(byHand);
     expect(await project.ending({ rules, connection: role.url, mode: 'verify' })).toBe(`EM_OUT_OF_SYNC ${rule}:error`);
   });
+  test('is told by a role that may not take a glance at the catalogs', async () => {
+    const project = await inSync();
+    const role = await project.database.createRole();
+    await project.database.query('revoke execute on function pg_catalog.ts_stat(text) from public');
+    await project.database.query(`grant select on knex_migrations, knex_migrations_lock, knex_migrations_journal to ${role.name}`);
+    expect(await project.ending({ rules, connection: role.url, mode: 'verify' })).toBe('in-sync');
+    await project.database.query(byHand);
+    expect(await project.ending({ rules, connection: role.url, mode: 'verify' })).toBe(`EM_OUT_OF_SYNC ${rule}:error`);
+  });
+  test('is told where the run could take no glance', async () => {
+    const project = await makeProject('01_a.js');
+    const role = await project.database.createRole();
+    await project.database.query(
+      `revoke execute on function pg_catalog.ts_stat(text) from public; grant create on schema public to ${role.name}`,
+    );
+    expect(await project.ending({ connection: role.url })).toBe('migrated');
+    expect(project.events.filter(({ event }) => event === 'drift.skipped')).toEqual([]);
+    expect(await project.ending({ rules })).toBe('in-sync');
+    await project.database.query(byHand);
+    expect(await project.ending({ rules, connection: role.url })).toBe(`EM_OUT_OF_SYNC ${rule}:error`);
+  });
   test.each([
     ['denied', (role: string) => [`revoke select on pg_catalog.pg_policy from public`, `select '${role}'`]],
     ['locked', (role: string) => [`alter role ${role} set lock_timeout = '50ms'`, 'begin; lock table pg_catalog.pg_policy']],
