@@ -12,9 +12,12 @@ interface Catalog {
   readonly toast?: 'has rows';
 }
 
-const firstUserOid = 16384;
-const toastSpace = 99; // PG_TOAST_NAMESPACE of pg_namespace.dat: a constant spares each row a cast
-const classesOf = (names: readonly string[]): string => names.map((name) => `'pg_catalog.${name}'::pg_catalog.regclass`).join(', ');
+// Each operator has the types of pg_catalog's own: what it has no exact match for, it finds in a schema of the search_path, where others may have put one.
+const oid = (number: number): string => `${number}::pg_catalog.oid`;
+const firstUserOid = oid(16384);
+const toastSpace = oid(99); // PG_TOAST_NAMESPACE of pg_namespace.dat: a constant spares each row a cast
+const classesOf = (names: readonly string[]): string =>
+  names.map((name) => `'pg_catalog.${name}'::pg_catalog.regclass::pg_catalog.oid`).join(', ');
 
 const whole = (name: string): Catalog => ({ name }); // initdb makes no rows there
 const made = (name: string, key = 'oid', rest: Partial<Catalog> = {}): Catalog => ({ name, where: `${key} >= ${firstUserOid}`, ...rest });
@@ -36,7 +39,7 @@ const common: readonly Catalog[] = [
   ...['pg_inherits', 'pg_trigger', 'pg_policy', 'pg_enum', 'pg_default_acl'].map(whole),
   ...['pg_publication', 'pg_extension', 'pg_foreign_data_wrapper', 'pg_transform'].map(whole),
   ...['pg_rewrite', 'pg_proc', 'pg_cast', 'pg_am', 'pg_tablespace'].map((name) => made(name)),
-  { name: 'pg_namespace', where: `nspname !~ '^pg_'` },
+  { name: 'pg_namespace', where: `nspname::pg_catalog.text !~ '^pg_'` },
   // What joins an extension, and what joins or leaves a publication, is written down there alone.
   { name: 'pg_depend', where: `refclassid in (${classesOf(['pg_extension', 'pg_publication'])})` },
 ];
@@ -54,7 +57,7 @@ const ofRare: readonly Catalog[] = [
 
 // What is temporary is its session's own business, and a REFRESH makes its TOAST table anew.
 const passing = `temporary_space as materialized (
-    select oid from pg_catalog.pg_namespace where nspname ~ '^pg_(toast_)?temp_'
+    select oid from pg_catalog.pg_namespace where nspname::pg_catalog.text ~ '^pg_(toast_)?temp_'
   ), passing as materialized (
     select oid, relpersistence from pg_catalog.pg_class where relpersistence = 't' or relnamespace = ${toastSpace}
   ), temporary as materialized (
@@ -85,12 +88,12 @@ const relations = `select sum(pg_catalog.hash_record_extended(row(relname, relna
 
 // The one comment of initdb's that a reading tells. What initdb has written first has a number that does not age.
 const commentOfPublic = `select pg_catalog.hashtextextended(description, 0) from pg_catalog.pg_description
-  where classoid = ${classesOf(['pg_namespace'])} and objoid = 2200`;
+  where classoid = ${classesOf(['pg_namespace'])} and objoid = ${oid(2200)}`;
 
 // A role that is named anew writes nothing in this database. pg_shdepend knows which ones it has to do with, but not the first superuser.
 function renderRoles(where: string): string {
   return `select sum(pg_catalog.hashtextextended(pg_catalog.pg_get_userbyid(role)::text, role::bigint)) from (
-    select 10::oid as role union select refobjid from pg_catalog.pg_shdepend
+    select ${oid(10)} as role union select refobjid from pg_catalog.pg_shdepend
     where refclassid = ${classesOf(['pg_authid'])} and dbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
       and ${where}) as roles`;
 }

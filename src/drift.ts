@@ -129,7 +129,7 @@ async function readLive(request: DriftRequest): Promise<Schema | undefined> {
   const excluded = ownTables(tables);
   return await orSkipped(
     request,
-    readSchema((text, values) => session.query(text, values), { excluded, lockTimeoutMs }),
+    readSchema((text) => session.query(text), { excluded, lockTimeoutMs }),
   );
 }
 

@@ -34,7 +34,7 @@ const ownersSql = `select distinct quote_ident(pg_catalog.pg_get_userbyid(owner)
 /** Reads a database without the tables of its history. Waits behind ACCESS EXCLUSIVE for `lockTimeoutMs` (55P03 then); writes nothing. */
 export async function readBuilt(session: Session, tables: Tables, lockTimeoutMs: number): Promise<Built> {
   const excluded = ownTables(tables);
-  const schema = await readSchema((text, values) => session.query(text, values), { excluded, lockTimeoutMs });
+  const schema = await readSchema((text) => session.query(text), { excluded, lockTimeoutMs });
   const owners = await session.query<{ owner: string }>(ownersSql);
   return { schema, owners: owners.map(({ owner }) => owner) };
 }

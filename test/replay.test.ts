@@ -37,7 +37,7 @@ async function look(session: Session): Promise<{ schema: Schema; history: string
 }
 
 async function schemaOf(session: Session): Promise<Schema> {
-  return await readSchema((text, values) => session.query(text, values), { excluded: tables });
+  return await readSchema((text) => session.query(text), { excluded: tables });
 }
 
 const all = (migrations: readonly Migration[]) => migrations;

@@ -150,7 +150,10 @@ export async function readCatalogSums({ session, tables }: Asking): Promise<Cata
 const renderOfLast = (tables: Tables, columns: string): string =>
   `select ${columns} from ${tables.journal} where kind = 'schema' order by id desc limit 1;`;
 
-const renderGlance = (tables: Tables): string => renderOfLast(tables, `detail ->> 'history', detail ->> 'glance' = ${catalogGlance}`);
+// With the type of its operator: see catalog-sum.ts.
+const field = (name: string): string => `detail ->> '${name}'::pg_catalog.text`;
+
+const renderGlance = (tables: Tables): string => renderOfLast(tables, `${field('history')}, ${field('glance')} = ${catalogGlance}`);
 
 function comparedOf(row: readonly unknown[] | undefined, applied: readonly string[]): History['catalogs'] {
   const [history, isSame] = row ?? [];
@@ -163,6 +166,6 @@ function comparedOf(row: readonly unknown[] | undefined, applied: readonly strin
  * temporary, or another file of the same relation. One round trip. Throws what the server said.
  */
 export async function areCatalogsAsLeft({ session, tables }: Asking): Promise<boolean> {
-  const [row] = await session.query<{ same: boolean | null }>(renderOfLast(tables, `detail ->> 'catalogs' = ${renderSum(tables)} as same`));
+  const [row] = await session.query<{ same: boolean | null }>(renderOfLast(tables, `${field('catalogs')} = ${renderSum(tables)} as same`));
   return row?.same === true;
 }

@@ -1,5 +1,5 @@
 import { redact } from '../sql.js';
-import { statement } from './catalogs/statement.js';
+import { renderReading } from './catalogs/statement.js';
 
 /** One object of a schema as text: equal lines, equal objects, whatever the server's version or its numbering. */
 export interface Line {
@@ -25,7 +25,8 @@ export interface SchemaOptions {
   readonly lockTimeoutMs?: number;
 }
 
-export type Query = (text: string, values?: readonly unknown[]) => Promise<unknown[]>;
+/** Sends a message of several statements; the rows of the last. */
+export type Query = (text: string) => Promise<unknown[]>;
 
 interface Answer {
   readonly version: number;
@@ -33,14 +34,14 @@ interface Answer {
 }
 
 /**
- * Reads the schema of the whole database in one statement, inside or outside a transaction, as any role: names and definitions, no rows.
+ * Reads the schema of the whole database in one message, inside or outside a transaction, as any role: names and definitions, no rows.
  * Left out: system schemas, temporary objects, members of extensions, `excluded`, roles, user mappings, subscriptions, the order of columns.
  * Takes ACCESS SHARE on views with what they read and, for an instant, on each table that has a default or a policy: it waits behind
  * ACCESS EXCLUSIVE (VACUUM FULL, most ALTER TABLE). Throws what the server says; XX000 where a session drops what is being read.
  * Passwords in definitions (options of a server, a function's text) are masked.
  */
 export async function readSchema(query: Query, { excluded = [], lockTimeoutMs }: SchemaOptions = {}): Promise<Schema> {
-  const [answer] = (await query(statement, [excluded, lockTimeoutMs?.toString() ?? null])) as [Answer];
+  const [answer] = (await query(renderReading({ excluded, lockTimeoutMs }))) as [Answer];
   const lines = (JSON.parse(answer.lines) as [string, string, string, string][]).map(lineOf);
   return { serverVersion: answer.version, lines: lines.sort(byName) };
 }

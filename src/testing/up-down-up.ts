@@ -14,7 +14,7 @@ export async function upDownUp(project: Project, url: string): Promise<readonly 
   const options = await project.optionsOf(url);
   const tables = tablesOf(project.config.migrations);
   const excluded = ownTables(tables);
-  const look = async () => await withLink(url, async (link) => await readSchema((...asked) => link.query(...asked), { excluded }));
+  const look = async () => await withLink(url, async (link) => await readSchema((text) => link.query(text), { excluded }));
   const findings: Finding[] = [];
   let before = await look();
   for (const migration of await project.list()) {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 const lookAt = async () => ({
-  schema: await readSchema((text, values) => database.query(text, values)),
+  schema: await readSchema((text) => database.query(text)),
   rows: await database.query('select o.*, s.last_value from orders o, orders_id_seq s order by id'),
 });
 

@@ -140,7 +140,8 @@ async function connectTo(url: string): Promise<pg.Client> {
 async function runOn(url: string, sql: string, values?: readonly unknown[]): Promise<Row[]> {
   const client = await connectTo(url);
   try {
-    return (await client.query<Row>(sql, values === undefined ? undefined : [...values])).rows;
+    const results = await client.query<Row>(sql, values === undefined ? undefined : [...values]);
+    return [results].flat().at(-1)?.rows ?? []; // of the last statement
   } finally {
     await client.end();
   }

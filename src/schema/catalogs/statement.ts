@@ -1,3 +1,4 @@
+import { literal } from '../../sql.js';
 import { databaseWide } from './database-wide.js';
 import { dataTypes } from './data-types.js';
 import { notMember, renderPart } from './part.js';
@@ -30,8 +31,10 @@ const member = `select classid, objid from pg_catalog.pg_depend
   where deptype = 'e' or deptype = 'i' and refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
     and classid in ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_cast'::pg_catalog.regclass)`;
 
-// $1: names of tables, quoted as in SQL, with or without their schema. A name without one goes for each schema.
-const skipped = `select c.oid from (select pg_catalog.parse_ident(name) as path from unnest($1::text[]) as name) as e
+// Names of tables, quoted as in SQL, with or without their schema. A name without one goes for each schema.
+const renderSkipped = (
+  excluded: readonly string[],
+): string => `select c.oid from (select pg_catalog.parse_ident(name) as path from unnest(array[${excluded.map(literal).join(', ')}]::text[]) as name) as e
   join pg_catalog.pg_class c on c.relname = e.path[cardinality(e.path)] and c.relkind in ('r', 'p')
   join space on space.oid = c.relnamespace and (cardinality(e.path) = 1 or space.nspname = e.path[1])`;
 
@@ -60,15 +63,24 @@ const grants = `select 'grant', line.kind || ' ' || line.identity || ' to ' || a
 const comments = `select 'comment', line.kind || ' ' || line.identity, line.identity, d.description
   from line join pg_catalog.pg_description d on d.classoid = line.catalog and d.objoid = line.object and d.objsubid = line.sub`;
 
+export interface Reading {
+  /** Names of tables to leave out. */
+  readonly excluded: readonly string[];
+  readonly lockTimeoutMs: number | undefined;
+}
+
+const pathBefore = 'ensure_migrated.search_path';
+
 /**
- * The statement that reads a schema. Two parameters: the names of the tables to leave out, and lock_timeout or null.
- * One row: `version`, `lines`.
+ * Two statements in one message: the first leaves pg_catalog alone in the search_path, so that the second finds no operator and no function of anybody else's.
+ * The second has one row: `version`, `lines`.
  * The settings are changed for its own length, inside a transaction too: `lines` depends on `pinned`, and `restored` on `lines`.
  */
-export const statement = `
+export function renderReading({ excluded, lockTimeoutMs }: Reading): string {
+  return `select pg_catalog.set_config('${pathBefore}', pg_catalog.current_setting('search_path'), true), pg_catalog.set_config('search_path', '', true);
 with saved as materialized (
-  select name, value, pg_catalog.current_setting(name) as before from (values ${pins},
-    ('lock_timeout', coalesce($2::text, pg_catalog.current_setting('lock_timeout')))) as pin (name, value)
+  select name, value, pg_catalog.current_setting(case name when 'search_path' then '${pathBefore}' else name end) as before from (values ${pins},
+    ('lock_timeout', ${lockTimeoutMs === undefined ? `pg_catalog.current_setting('lock_timeout')` : literal(String(lockTimeoutMs))})) as pin (name, value)
 ), pinned as materialized (
   select count(pg_catalog.set_config(name, value, true)) as count from saved
 ), member as materialized (
@@ -77,7 +89,7 @@ with saved as materialized (
   select oid, nspname, quote_ident(nspname) as name, nspowner, nspacl from pg_catalog.pg_namespace
   where nspname !~ '^pg_' and nspname <> 'information_schema'
 ), skipped as materialized (
-  ${skipped}
+  ${renderSkipped(excluded)}
 ), relation as materialized (
   ${relation}
 ), line as materialized (
@@ -98,3 +110,4 @@ with saved as materialized (
 select pg_catalog.current_setting('server_version_num')::int as version, coalesce(answer.lines, '[]') as lines,
   (select count(pg_catalog.set_config(name, before, true)) from saved where answer.lines is not null) as restored
 from answer`;
+}
