@@ -47,7 +47,9 @@ export async function dumpBaseline({
     rows,
     args: [...dumpArgs, ...excluded.map((name) => `--exclude-table=${name}`)],
   });
-  const [{ kept } = { kept: undefined }] = await session.query<{ kept: string | undefined }>('select quote_ident($1) as kept', [schema]);
+  const [{ kept } = { kept: undefined }] = await session.query<{ kept: string | undefined }>('select pg_catalog.quote_ident($1) as kept', [
+    schema,
+  ]);
   return await renderBaseline(dump, { file, keptSchema: kept, title });
 }
 
@@ -67,9 +69,9 @@ async function runDump(dump: SchemaDump): Promise<string> {
 async function readBookkeeping(session: Session, tables: readonly string[]): Promise<string[]> {
   const rows = await session.query<{ schema: string; name: string }>(
     `select n.nspname as schema, c.relname as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.oid = any ($1::text[]::pg_catalog.regclass[]) or c.oid in (
-       select objid from pg_catalog.pg_depend where classid = 'pg_catalog.pg_class'::pg_catalog.regclass and deptype in ('a', 'i')
-       and refobjid = any ($1::text[]::pg_catalog.regclass[])) and c.relkind = 'S'`,
+     where c.oid = any ($1::text[]::pg_catalog.regclass[]::oid[]) or c.oid in (
+       select objid from pg_catalog.pg_depend where classid = 'pg_catalog.pg_class'::pg_catalog.regclass::oid and deptype in ('a', 'i')
+       and refobjid = any ($1::text[]::pg_catalog.regclass[]::oid[])) and c.relkind = 'S'`,
     [await existing(session, tables)],
   );
   return rows.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`);

@@ -211,7 +211,7 @@ export function renderUnclaim(tables: Tables, { run, flag }: ClaimOwner, end: Ow
 async function knexLocked({ session, tables: { lock } }: ClaimRequest, waitedMs: number): Promise<MigrationError> {
   const holders = await session.query<{ pid: number }>(
     `select distinct pid from pg_catalog.pg_locks where locktype = 'relation' and granted and pid <> pg_catalog.pg_backend_pid() and mode <> 'AccessShareLock'
-     and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()) and relation = pg_catalog.to_regclass($1)`,
+     and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()) and relation = pg_catalog.to_regclass($1)::oid`,
     [lock],
   );
   const what = `knex's own lock (${lock}.is_locked) was set by somebody else and stayed set for ${waitedMs} ms`;

@@ -49,7 +49,7 @@ const isoFormat = `'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`;
 const timesSince = (began: string) => `pg_catalog.jsonb_build_object(
   'started', pg_catalog.to_char(${began} at time zone 'UTC', ${isoFormat}),
   'finished', pg_catalog.to_char(pg_catalog.clock_timestamp() at time zone 'UTC', ${isoFormat}),
-  'durationMs', (extract(epoch from pg_catalog.clock_timestamp() - ${began}) * 1000)::int)`;
+  'durationMs', (extract(epoch from pg_catalog.clock_timestamp() - ${began}) * 1000::numeric)::int)`;
 const serverTimes = timesSince('pg_catalog.statement_timestamp()');
 const transactionTimes = timesSince('pg_catalog.transaction_timestamp()');
 

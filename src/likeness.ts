@@ -21,13 +21,13 @@ export interface Built {
 }
 
 // Extensions own their members; the history is not what migrations make.
-const ownersSql = `select distinct quote_ident(pg_catalog.pg_get_userbyid(owner)) as owner from (
-    select oid, 'pg_catalog.pg_class'::pg_catalog.regclass as catalog, relnamespace as space, relowner as owner from pg_catalog.pg_class
-    union all select oid, 'pg_catalog.pg_proc'::pg_catalog.regclass, pronamespace, proowner from pg_catalog.pg_proc
-    union all select oid, 'pg_catalog.pg_type'::pg_catalog.regclass, typnamespace, typowner from pg_catalog.pg_type
-    union all select oid, 'pg_catalog.pg_namespace'::pg_catalog.regclass, oid, nspowner from pg_catalog.pg_namespace
+const ownersSql = `select distinct pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(owner)) as owner from (
+    select oid, 'pg_catalog.pg_class'::pg_catalog.regclass::oid as catalog, relnamespace as space, relowner as owner from pg_catalog.pg_class
+    union all select oid, 'pg_catalog.pg_proc'::pg_catalog.regclass::oid, pronamespace, proowner from pg_catalog.pg_proc
+    union all select oid, 'pg_catalog.pg_type'::pg_catalog.regclass::oid, typnamespace, typowner from pg_catalog.pg_type
+    union all select oid, 'pg_catalog.pg_namespace'::pg_catalog.regclass::oid, oid, nspowner from pg_catalog.pg_namespace
   ) as object join pg_catalog.pg_namespace n on n.oid = object.space
-  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  where n.nspname::text !~ '^pg_' and n.nspname <> 'information_schema'
     and not exists (select from pg_catalog.pg_depend d where d.classid = object.catalog and d.objid = object.oid and d.deptype = 'e')
   order by owner`;
 

@@ -238,7 +238,7 @@ async function listen({ session, key, scope }: LockRequest): Promise<{ next(): P
 export function renderPossession({ namespace, key }: LockKey): string {
   const body = `begin
     if not exists (select from pg_catalog.pg_locks where locktype = 'advisory' and pid = pg_catalog.pg_backend_pid() and granted
-                   and classid = ${namespace} and objid = ${key >>> 0}::oid and objsubid = 2) then
+                   and classid = ${namespace}::oid and objid = ${key >>> 0}::oid and objsubid = 2) then
       raise exception 'ensure-migrated no longer holds its advisory lock' using errcode = 'EMLCK';
     end if; end`;
   return `do ${literal(body)};`;

@@ -89,13 +89,13 @@ async function readPlaces(session: Session, { kind, schema, table, column }: Dro
     `with recursive tables as (
        select c.oid, n.nspname, c.relname, c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
        where c.relkind in ('r', 'p') and not c.relispartition
-         and (c.oid = pg_catalog.to_regclass($1) or ($1::text is null and n.nspname = $2))
+         and (c.oid = pg_catalog.to_regclass($1)::oid or ($1::text is null and n.nspname = $2))
      ), parts as (
        select t.oid as root, t.oid from tables t union all select p.root, i.inhrelid from parts p join pg_catalog.pg_inherits i on i.inhparent = p.oid
      )
      select $3::text as kind, t.nspname as schema, t.relname as table, $4::text as column, pg_catalog.has_table_privilege(t.oid, 'select') as readable,
        (select coalesce(sum(c.relpages), 0) from parts p join pg_catalog.pg_class c on c.oid = p.oid where p.root = t.oid and c.relkind = 'r')::float8 as pages,
-       (select coalesce(sum(greatest(c.reltuples, 0)), 0) from parts p join pg_catalog.pg_class c on c.oid = p.oid where p.root = t.oid and c.relkind = 'r')::float8 as estimate
+       (select coalesce(sum(greatest(c.reltuples, '0')), 0) from parts p join pg_catalog.pg_class c on c.oid = p.oid where p.root = t.oid and c.relkind = 'r')::float8 as estimate
      from tables t
      where $4::text is null or exists (select from pg_catalog.pg_attribute where attrelid = t.oid and attname = $4 and not attisdropped)`,
     [name, schema ?? null, kind, column ?? null],

@@ -44,7 +44,7 @@ async function readUnmanaged({ session, tables, history: { facts } }: StateReque
     `with tables as (
        select c.oid, c.relname as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
        where n.nspname = $1 and c.relkind in ('r', 'p') and not c.relispartition and c.relname <> all ($2)
-         and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+         and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass::oid and d.objid = c.oid and d.deptype = 'e')
      ), histories as (
        select attrelid from pg_catalog.pg_attribute
        where attrelid in (select oid from tables) and attname in ('id', 'name', 'batch', 'migration_time') group by attrelid having count(*) = 4

@@ -98,10 +98,10 @@ const modelSql = `select d.oid::text as oid, pg_catalog.pg_backend_pid() as pid,
     pg_catalog.current_setting('server_version_num')::int as "serverVersion", session_user as user, $1::text as owner,
     (select rolcreatedb or rolsuper from pg_catalog.pg_roles where rolname = session_user) and pg_catalog.pg_has_role($1, 'usage') as "mayMake",
     pg_catalog.pg_encoding_to_char(d.encoding) as encoding, d.datcollate::text as collate, d.datctype::text as ctype,
-    pg_catalog.to_jsonb(d) ->> 'datlocprovider' as provider, pg_catalog.to_jsonb(d) ->> 'daticurules' as rules,
-    coalesce(pg_catalog.to_jsonb(d) ->> 'datlocale', pg_catalog.to_jsonb(d) ->> 'daticulocale') as locale,
+    pg_catalog.to_jsonb(d) ->> 'datlocprovider'::text as provider, pg_catalog.to_jsonb(d) ->> 'daticurules'::text as rules,
+    coalesce(pg_catalog.to_jsonb(d) ->> 'datlocale'::text, pg_catalog.to_jsonb(d) ->> 'daticulocale'::text) as locale,
     array(
-      select distinct given from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) as pair, pg_catalog.split_part(pair, '=', 1) as given
+      select distinct given from pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) as pair, pg_catalog.split_part(pair, '=', 1) as given
       where s.setdatabase = d.oid and s.setrole in (0, (select oid from pg_catalog.pg_roles where rolname = session_user))
         and coalesce((select context from pg_catalog.pg_settings where name = given) = 'user', given like '%.%')
     ) as settings

@@ -185,7 +185,7 @@ function stampedOf({ before, after, recorded, unrecorded }: Stamping, proof: Pro
 
 // Its batch and its time are kept; knex takes back a batch in the reverse order of the ids.
 function renderMove(history: string, name: string): string {
-  return `with row as (delete from ${history} where name = ${literal(name)} returning name, batch, migration_time)
+  return `with row as (delete from ${history} where name::text = ${literal(name)} returning name, batch, migration_time)
     insert into ${history} (name, batch, migration_time) select name, batch, migration_time from row;`;
 }
 

@@ -23,13 +23,13 @@ export interface Unsound {
 
 // What a partition or a child table has from its parent goes with the parent's. What is NOT ENFORCED (PostgreSQL 18) cannot be validated.
 const openConstraintSql = `select k.oid::text as oid, n.nspname as schema, k.conname as name,
-    case when k.contypid = 0 then 'table' else 'domain' end as kind, coalesce(c.relname, d.typname) as owner
+    case when k.contypid = '0' then 'table' else 'domain' end as kind, coalesce(c.relname, d.typname) as owner
   from pg_catalog.pg_constraint k
   join pg_catalog.pg_namespace n on n.oid = k.connamespace
   left join pg_catalog.pg_class c on c.oid = k.conrelid
   left join pg_catalog.pg_type d on d.oid = k.contypid
-  where not k.convalidated and k.conislocal and coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true)
-    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  where not k.convalidated and k.conislocal and coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced'::text)::bool, true)
+    and n.nspname::text !~ '^pg_' and n.nspname <> 'information_schema'
   order by n.nspname, coalesce(c.relname, d.typname), k.conname`;
 
 /** Reads what is unsound now, so that {@link verifyRun} can tell what a run has added. One round trip; writes nothing. */

@@ -81,7 +81,7 @@ const sampleSql = `
   with us as materialized (select exists (select from pg_catalog.pg_locks where pid = $1 and not granted) as waiting)
   select waiting,
     case when waiting then (
-      select coalesce(sum(extract(epoch from pg_catalog.clock_timestamp() - waitstart)) * 1000, 0)::float8 from pg_catalog.pg_locks
+      select coalesce(sum(extract(epoch from pg_catalog.clock_timestamp() - waitstart)) * 1000::numeric, 0)::float8 from pg_catalog.pg_locks
       where not granted and pid <> $1 and waitstart is not null and $1 = any (pg_catalog.pg_blocking_pids(pid))
     ) else 0 end as harm_ms,
     case when waiting then pg_catalog.pg_blocking_pids($1) else '{}' end as blockers,

@@ -9,7 +9,7 @@ export async function readIndexState(session: Session, { index }: StatementEntry
   if (!index) return 'none';
   const [row] = await session.query<{ valid: boolean }>(
     `select i.indisvalid and i.indisready as valid from pg_catalog.pg_index i
-     where i.indexrelid = pg_catalog.to_regclass($1)`,
+     where i.indexrelid = pg_catalog.to_regclass($1)::oid`,
     [nameOf(index)],
   );
   if (!row) return 'none';

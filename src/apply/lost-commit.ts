@@ -34,6 +34,6 @@ async function oldBackendGone({ call, claim }: Applying, session: Session): Prom
 }
 
 async function isRecorded({ tables, claim }: Applying, session: Session, { name, direction }: Step): Promise<boolean> {
-  const rows = await session.query<{ batch: number | null }>(`select batch from ${tables.history} where name = $1`, [name]);
+  const rows = await session.query<{ batch: number | null }>(`select batch from ${tables.history} where name::text = $1`, [name]);
   return direction === 'up' ? rows.some(({ batch }) => batch === claim.batch) : rows.length === 0;
 }

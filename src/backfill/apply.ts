@@ -123,7 +123,7 @@ async function write(applying: Applying, columns: readonly string[], rows: reado
 async function readTypes({ session, row: { relation } }: Applying, columns: readonly string[]): Promise<readonly KeyColumn[]> {
   const types = await session.query<KeyColumn>(
     `select attname::text as name, pg_catalog.format_type(atttypid, atttypmod) as type from pg_catalog.pg_attribute
-     where attrelid = $1::pg_catalog.regclass and attnum > 0 and not attisdropped and attname = any ($2)`,
+     where attrelid = $1::pg_catalog.regclass::oid and attnum > 0 and not attisdropped and attname = any ($2)`,
     [relation, columns],
   );
   const unknown = columns.find((name) => !types.some((type) => type.name === name));

@@ -36,7 +36,7 @@ export function renderKeyQuery(table: string, key: readonly string[] | undefined
         and not exists (select from pg_catalog.unnest(i.indclass::oid[]) o join pg_catalog.pg_opclass oc on oc.oid = o.o and not oc.opcdefault)
         and not exists (select ${parts} and a.attcollation <> i.indcollation[k.place - 1])
         and ${wanted} and not exists (select ${parts} and not a.attnotnull) limit 1) i on true
-    where c.oid = pg_catalog.to_regclass(${literal(table)})`;
+    where c.oid = pg_catalog.to_regclass(${literal(table)})::oid`;
 }
 
 /** Why a table cannot be walked; undefined where it can. */
@@ -67,5 +67,5 @@ export function boundOf(key: readonly KeyColumn[], number: number): string {
 
 /** The oids of what holds the rows of a table: its partitions, or the table itself, of which pg_partition_tree() knows nothing. `table` is an expression. */
 export function leavesOf(table: string): string {
-  return `select relid from pg_catalog.pg_partition_tree(${table}) where isleaf union select oid from pg_catalog.pg_class where oid = ${table} and relkind = 'r'`;
+  return `select relid::oid from pg_catalog.pg_partition_tree(${table}) where isleaf union select oid from pg_catalog.pg_class where oid = (${table})::oid and relkind = 'r'`;
 }

@@ -57,11 +57,11 @@ const columns = `${rangeColumns}, rows_seen, rows_done, rows_aside, rows_per_sec
 
 const statement = (
   backfills: string,
-) => `select name, min(migration) as migration, coalesce(min(relation), min(definition #>> '{table,table}'), min(definition ->> 'table')) as table,
+) => `select name, min(migration) as migration, coalesce(min(relation), min(definition #>> '{table,table}'::text[]), min(definition ->> 'table'::text)) as table,
     case ${['failed', 'paused', 'cancelled', 'running', 'queued', 'unverified', 'passed'].map((status) => `when pg_catalog.bool_or(status = '${status}') then '${status}'`).join(' ')} else 'done' end as status,
     count(*)::int as "rangeCount", sum(rows_seen)::float8 as "seenCount", sum(rows_done)::float8 as "changedCount", sum(rows_aside)::float8 as "asideCount",
     (select sum(c.reltuples)::float8 from (${leavesOf('pg_catalog.to_regclass(min(b.relation))')}) l join pg_catalog.pg_class c on c.oid = l.relid
-     having min(c.reltuples) >= 0) as "estimatedCount",
+     having min(c.reltuples) >= '0') as "estimatedCount",
     sum(rows_per_second) filter (where status = 'running' and worked_at > pg_catalog.clock_timestamp() - interval '30 s') as "rowsPerSecond",
     (pg_catalog.array_agg(error) filter (where error is not null))[1] as error,
     min(enqueued_at) as "enqueuedAt", min(started_at) as "startedAt", max(worked_at) as "workedAt", max(finished_at) as "finishedAt",

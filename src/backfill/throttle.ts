@@ -114,11 +114,11 @@ const sentences: Readonly<Record<Limit, string>> = {
 };
 
 const statement = ({ backfills }: Tables) => `select
-    (select max(extract(epoch from replay_lag) * 1000)::float8 from pg_catalog.pg_stat_replication) as "replicaLagMs",
+    (select max(extract(epoch from replay_lag) * 1000::numeric)::float8 from pg_catalog.pg_stat_replication) as "replicaLagMs",
     (select max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn))::float8 from pg_catalog.pg_stat_replication) as "replicaLagBytes",
     (select count(*)::int from pg_catalog.pg_stat_replication where state is null) as "hiddenCount",
     (select max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn))::float8 from pg_catalog.pg_replication_slots) as "slotBacklogBytes",
-    (select count(distinct pid)::int from pg_catalog.pg_locks where not granted) as "waitingLocksCount",
+    (select pg_catalog.count(distinct pid)::int from pg_catalog.pg_locks where not granted) as "waitingLocksCount",
     (select b.relation from pg_catalog.pg_stat_progress_vacuum v join pg_catalog.pg_stat_activity a on a.pid = v.pid and a.backend_type = 'autovacuum worker'
      join ${backfills} b on v.relid in (${leavesOf('pg_catalog.to_regclass(b.relation)')}) and b.status = 'running'
      where v.datname = pg_catalog.current_database() limit 1) as "vacuumedTable"`;

@@ -53,7 +53,7 @@ interface Found {
 // 16384 is the first number of an object that no initdb has made; that of a large object may be chosen. What belongs to an extension comes with a template of the platform's.
 const objectsSql = `
   with objects(what, class, oid, name) as (
-    select 'schema', 'pg_catalog.pg_namespace'::regclass, oid, nspname::text from pg_catalog.pg_namespace where nspname !~ '^pg_(toast_)?temp_'
+    select 'schema', 'pg_catalog.pg_namespace'::regclass, oid, nspname::text from pg_catalog.pg_namespace where nspname::text !~ '^pg_(toast_)?temp_'
     union all select 'relation', 'pg_catalog.pg_class'::regclass, oid, oid::regclass::text from pg_catalog.pg_class
       where relkind in ('r', 'p', 'v', 'm', 'f', 'S') and relpersistence <> 't'
     union all select 'function', 'pg_catalog.pg_proc'::regclass, oid, oid::regproc::text from pg_catalog.pg_proc
@@ -64,7 +64,7 @@ const objectsSql = `
     union all select 'large object', 'pg_catalog.pg_largeobject'::regclass, oid, oid::text from pg_catalog.pg_largeobject_metadata
   )
   select what, name, pg_catalog.count(*) over ()::int as count from objects o
-  where (oid >= 16384 or what = 'large object') and not exists (select from pg_catalog.pg_depend d where d.classid = o.class and d.objid = o.oid and d.deptype = 'e')
+  where (oid >= '16384' or what = 'large object') and not exists (select from pg_catalog.pg_depend d where d.classid = o.class and d.objid = o.oid and d.deptype = 'e')
   order by what, name limit 5`;
 
 async function refuseUnlessEmpty({ session, facts }: RestoreRequest): Promise<void> {

@@ -22,7 +22,7 @@ export const invalidIndexSql = `select i.indexrelid::text as oid, n.nspname as s
   join pg_catalog.pg_class c on c.oid = i.indexrelid
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_class t on t.oid = i.indrelid
-  where not (i.indisvalid and i.indisready and i.indislive) and c.relkind = 'i' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  where not (i.indisvalid and i.indisready and i.indislive) and c.relkind = 'i' and n.nspname::text !~ '^pg_' and n.nspname <> 'information_schema'
   order by n.nspname, c.relname`;
 
 /** Is an index there that no query uses, while every write pays for it? */

@@ -39,7 +39,7 @@ async function readSchema({ query, tables }: Asked, name: string): Promise<Schem
                        where pg_catalog.has_table_privilege(c.oid, p)),
            'deniedSequences', (select coalesce(pg_catalog.json_agg(s.relname), '[]') from pg_catalog.pg_depend d
                                join pg_catalog.pg_class s on s.oid = d.objid
-                               where d.classid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid and d.deptype = 'a'
+                               where d.classid = 'pg_catalog.pg_class'::regclass::oid and d.refobjid = c.oid and d.deptype = 'a'
                                  and case s.relkind when 'S' then not pg_catalog.has_sequence_privilege(s.oid, 'usage') else false end)))
          from pg_catalog.pg_class c where c.relnamespace = n.oid and c.relname = any ($2) and c.relkind in ('r', 'p', 'v', 'f')
        ), '[]') as tables

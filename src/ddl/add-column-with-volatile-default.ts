@@ -64,7 +64,7 @@ async function readColumn(knex: Knex, { table, column }: AddColumnOptions): Prom
     `select pg_catalog.format_type(a.atttypid, a.atttypmod) as type, pg_catalog.pg_get_expr(d.adbin, d.adrelid) as default,
        a.attgenerated <> '' or a.attidentity <> '' as generated
      from pg_catalog.pg_attribute a left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-     where a.attrelid = pg_catalog.to_regclass(?) and a.attname = ? and a.attnum > 0 and not a.attisdropped`,
+     where a.attrelid = pg_catalog.to_regclass(?)::oid and a.attname = ? and a.attnum > 0 and not a.attisdropped`,
     [sqlOf(table), column],
   );
   return row;
@@ -93,7 +93,7 @@ async function readPrimaryKey(knex: Knex, table: TableName): Promise<readonly st
     `select a.attname as column from pg_catalog.pg_index i
      cross join pg_catalog.unnest(i.indkey::int2[]) with ordinality k (number, place)
      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number
-     where i.indrelid = pg_catalog.to_regclass(?) and i.indisprimary and k.place <= i.indnkeyatts order by k.place`,
+     where i.indrelid = pg_catalog.to_regclass(?)::oid and i.indisprimary and k.place <= i.indnkeyatts order by k.place`,
     [sqlOf(table)],
   );
   return rows.map(({ column }) => column);

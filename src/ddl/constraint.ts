@@ -36,7 +36,7 @@ export async function readConstraint(knex: Knex, table: TableName, name: string)
        pg_catalog.pg_get_expr(c.conbin, c.conrelid) as expression, c.connoinherit as noinherit, c.confrelid::text as target,
        c.confupdtype::text || c.confdeltype::text || c.confmatchtype::text as actions, c.condeferrable as deferrable, c.condeferred as deferred,
        ${columnsOf('c.conrelid', 'c.conkey')} as columns, ${columnsOf('c.confrelid', 'c.confkey')} as targets
-     from pg_catalog.pg_constraint c where c.conrelid = pg_catalog.to_regclass(?) and c.conname = ?`,
+     from pg_catalog.pg_constraint c where c.conrelid = pg_catalog.to_regclass(?)::oid and c.conname = ?`,
     [sqlOf(table), name],
   );
   return row;

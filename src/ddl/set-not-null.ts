@@ -60,7 +60,7 @@ async function readColumn(knex: Knex, table: TableName, column: string): Promise
     knex,
     `select a.attnotnull as notnull, (select c.conname from pg_catalog.pg_constraint c
        where c.conrelid = a.attrelid and c.contype = 'n' and not c.convalidated and c.conkey = array[a.attnum]) as unproven
-     from pg_catalog.pg_attribute a where a.attrelid = pg_catalog.to_regclass(?) and a.attname = ? and a.attnum > 0 and not a.attisdropped`,
+     from pg_catalog.pg_attribute a where a.attrelid = pg_catalog.to_regclass(?)::oid and a.attname = ? and a.attnum > 0 and not a.attisdropped`,
     [sqlOf(table), column],
   );
   return row;

@@ -15,7 +15,7 @@ export async function readTable(knex: Knex, table: TableName): Promise<Table | u
   const [row] = await read<Table>(
     knex,
     `select c.oid::text, n.nspname as schema, c.relname as name, c.relkind = 'p' as partitioned
-     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = pg_catalog.to_regclass(?)`,
+     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = pg_catalog.to_regclass(?)::oid`,
     [sqlOf(table)],
   );
   return row;

@@ -28,7 +28,7 @@ export async function validateConstraint(knex: Knex, options: ValidateConstraint
 async function refuseUnderLock(knex: Knex, table: TableName): Promise<void> {
   const [held] = await read<{ mode: string }>(
     knex,
-    `select l.mode from pg_catalog.pg_locks l where l.pid = pg_catalog.pg_backend_pid() and l.relation = pg_catalog.to_regclass(?) and l.granted
+    `select l.mode from pg_catalog.pg_locks l where l.pid = pg_catalog.pg_backend_pid() and l.relation = pg_catalog.to_regclass(?)::oid and l.granted
      and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') limit 1`,
     [sqlOf(table)],
   );

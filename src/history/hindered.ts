@@ -84,7 +84,7 @@ async function holdersOf({ session, tables }: Reading): Promise<string> {
        select l.pid, l.virtualtransaction from pg_catalog.pg_locks l
        where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
          and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
-         and l.relation in (select pg_catalog.to_regclass(name) from pg_catalog.unnest($1::text[]) name)
+         and l.relation in (select pg_catalog.to_regclass(name)::oid from pg_catalog.unnest($1::text[]) name)
      )
      select array(select pid from strong where pid is not null
                   union select b from strong, pg_catalog.unnest(pg_catalog.pg_blocking_pids(pid)) b where pid is not null and b > 0) as pids,

@@ -91,7 +91,7 @@ export async function readJournal(session: Session, tables: Tables): Promise<Jou
   const rows = await ask<JournalEntry>(
     { session, tables },
     `select distinct on (migration) migration, kind, run, at, detail from ${tables.journal}
-     where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status' <> 'failed'
+     where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status'::text <> 'failed'
      order by migration, id desc`,
   );
   return rows.map(checkedAttempt);
@@ -133,11 +133,11 @@ export async function readApplied(session: Session, tables: Tables, journal: 'kn
   const latest =
     journal === 'known'
       ? `select distinct on (migration) migration, pg_catalog.jsonb_build_object('kind', kind, 'run', run, 'detail', detail) as entry
-         from ${tables.journal} where kind in ('attempt', 'stamp', 'repair') and detail ->> 'status' <> 'failed' order by migration, id desc`
+         from ${tables.journal} where kind in ('attempt', 'stamp', 'repair') and detail ->> 'status'::text <> 'failed' order by migration, id desc`
       : 'select null::text as migration, null::jsonb as entry';
   const rows = await ask<AppliedRow>(
     { session, tables },
-    `select h.name, h.batch, h.migration_time as at, j.entry from ${tables.history} h left join (${latest}) j on j.migration = h.name
+    `select h.name, h.batch, h.migration_time as at, j.entry from ${tables.history} h left join (${latest}) j on j.migration = h.name::text
      where h.name is not null order by h.id`,
   );
   for (const { name, entry } of rows) if (entry) checkedAttempt({ migration: name, detail: entry.detail });
@@ -159,7 +159,7 @@ export async function readFailedAttempts(session: Session, tables: Tables): Prom
   const rows = await ask<{ migration: string; count: number; at: Date; detail: Attempt }>(
     { session, tables },
     `select distinct on (migration) migration, pg_catalog.count(*) over (partition by migration)::int as count, at, detail from ${tables.journal}
-     where kind = 'attempt' and detail ->> 'status' = 'failed' order by migration, id desc`,
+     where kind = 'attempt' and detail ->> 'status'::text = 'failed' order by migration, id desc`,
   );
   const told = ({ count, at, detail: { direction, sqlState, message } }: (typeof rows)[number]) =>
     Object.freeze({ count, at, direction, sqlState, message });
@@ -173,7 +173,7 @@ export async function readStatements(session: Session, tables: Tables, migration
     { session, tables },
     `select run, detail from ${tables.journal} where kind = 'statement' and migration = ${name} and id > coalesce((
        select max(id) from ${tables.journal} where migration = ${name}
-       and (kind in ('stamp', 'repair') or (kind = 'attempt' and detail ->> 'status' in ('done', 'undone')))), 0)
+       and (kind in ('stamp', 'repair') or (kind = 'attempt' and detail ->> 'status'::text in ('done', 'undone')))), 0)
      order by id`,
   );
   return rows.map((row) => checkedStatement(row, migration)).map(({ run, detail }) => ({ ...detail, run }));

@@ -86,7 +86,7 @@ export function renderHistoryInsert(tables: Tables, name: string, batch: number 
 
 /** What knex does for a `down`. */
 export function renderHistoryDelete(tables: Tables, name: string): string {
-  return `delete from ${tables.history} where name = ${literal(name)};`;
+  return `delete from ${tables.history} where name::text = ${literal(name)};`;
 }
 
 /**

@@ -77,11 +77,11 @@ export async function readIdentity(session: Session, { schema, name }: ForeignTa
   const rows = await session.query<Identity>(
     `with recursive part (whole, oid) as (
        select inhparent, inhrelid from pg_catalog.pg_inherits
-       union select r.ev_class, d.refobjid from pg_catalog.pg_rewrite r join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass
-             and d.objid = r.oid and d.refclassid = 'pg_catalog.pg_class'::regclass
+       union select r.ev_class, d.refobjid from pg_catalog.pg_rewrite r join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass::oid
+             and d.objid = r.oid and d.refclassid = 'pg_catalog.pg_class'::regclass::oid
      ), own (oid) as (select pg_catalog.to_regclass($1)::oid union select part.oid from own join part on part.whole = own.oid)
      select (select pg_catalog.quote_ident(n.nspname) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-             where c.oid = pg_catalog.to_regclass($1)) as schema,
+             where c.oid = pg_catalog.to_regclass($1)::oid) as schema,
             array(select pg_catalog.format('%I.%I', n.nspname, c.relname) from own join pg_catalog.pg_class c using (oid)
                   join pg_catalog.pg_namespace n on n.oid = c.relnamespace) as tables`,
     [qualified(schema, name)],

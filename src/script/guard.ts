@@ -60,13 +60,13 @@ function renderStands(request: ScriptRequest): string {
 function renderSound({ tables }: ScriptRequest): string {
   return block(
     `select pg_catalog.string_agg(j.id, ', ') into stopped from ${latestEntries(tables)} j
-    where j.detail ->> 'status' in ('started', 'unfinished')
-      and (j.detail ->> 'direction' = 'down') = exists (select from ${tables.history} h where ${idOf('h.name')} = j.id);
+    where j.detail ->> 'status'::text in ('started', 'unfinished')
+      and (j.detail ->> 'direction'::text = 'down') = exists (select from ${tables.history} h where ${idOf('h.name')} = j.id);
   if stopped is not null then
     raise exception 'stopped half-way outside a transaction: %', stopped using hint = 'Settle it first (ensure-migrated status). Nothing was changed.';
   end if;
   if exists (select from ${tables.lock} l where is_locked = 1 and not exists (select from ${tables.journal}
-    where kind = 'owner' and detail ->> 'state' = 'active' and detail ->> 'flag' = l.xmin::text)) then
+    where kind = 'owner' and detail ->> 'state'::text = 'active' and detail ->> 'flag'::text = l.xmin::text)) then
     raise exception 'knex''s own lock is set' using hint = 'Wait for the other run; when none is alive: ensure-migrated repair lock. Nothing was changed.';
   end if;`,
     'stopped text;',

@@ -23,5 +23,5 @@ export function lockNumbers({ schema, names }: Tables): { namespace: number; key
 /** The journal's last word on each migration that is not a failed attempt; see readJournal(). A bare `id` in ORDER BY would be the output column. */
 export function latestEntries({ journal }: Tables): string {
   return `(select distinct on (${idOf('migration')}) ${idOf('migration')} as id, detail from ${journal} entry
-    where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status' <> 'failed' order by ${idOf('migration')}, entry.id desc)`;
+    where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status'::text <> 'failed' order by ${idOf('migration')}, entry.id desc)`;
 }

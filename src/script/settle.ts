@@ -14,16 +14,16 @@ export function renderSettle({ call, tables }: ScriptRequest): string {
     'begin;',
     `update ${lock} set is_locked = 0;`,
     `update ${journal} set at = clock_timestamp(), detail = ${jsonLiteral({ state, run, host, processId, application })}
-  || pg_catalog.jsonb_build_object('pid', detail -> 'pid', 'since', detail -> 'since', 'flag', detail -> 'flag',
+  || pg_catalog.jsonb_build_object('pid', detail -> 'pid'::text, 'since', detail -> 'since'::text, 'flag', detail -> 'flag'::text,
     'digest', (select ${digestSql} ${recorded}),
-    'unknown', (select coalesce(pg_catalog.jsonb_agg(h.name order by h.id) filter (where j.detail ->> 'checksum' is null), '[]'::jsonb) ${recorded}))
+    'unknown', (select coalesce(pg_catalog.jsonb_agg(h.name order by h.id) filter (where j.detail ->> 'checksum'::text is null), '[]'::jsonb) ${recorded}))
   where kind = 'owner';`,
     'commit;',
   ].join('\n');
 }
 
 // digestOf(), by the server: what the history holds besides the script, and in which order, only it knows.
-const lines = `pg_catalog.string_agg(h.name || E'\\n' || coalesce(j.detail ->> 'checksum', '-') || E'\\n', '' order by h.id)`;
+const lines = `pg_catalog.string_agg(h.name || E'\\n' || coalesce(j.detail ->> 'checksum'::text, '-') || E'\\n', '' order by h.id)`;
 const digest = `pg_catalog.sha256(pg_catalog.convert_to(coalesce(${lines}, ''), 'UTF8'))`;
 const digestSql = `pg_catalog.translate(pg_catalog.rtrim(pg_catalog.encode(${digest}, 'base64'), '='), '+/', '-_')`;
 

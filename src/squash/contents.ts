@@ -14,9 +14,9 @@ export interface Content {
 
 // Partitions are tables; members of extensions are filled by the extension.
 const tablesSql = `select n.nspname as schema, c.relname as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname::text !~ '^pg_' and n.nspname <> 'information_schema'
     and pg_catalog.format('%I.%I', n.nspname, c.relname) <> all ($1)
-    and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
+    and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass::oid and d.objid = c.oid and d.deptype = 'e')
   order by n.nspname, c.relname`;
 
 // One where it starts says nothing. `restart with` moves it without a row, and pg_sequences does not tell before the first nextval().
@@ -24,8 +24,8 @@ const sequencesSql = `select n.nspname as schema, c.relname as name, s.seqstart:
   from pg_catalog.pg_sequence s join pg_catalog.pg_class c on c.oid = s.seqrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.relpersistence <> 't' and not exists (
     select from pg_catalog.pg_depend d left join (pg_catalog.pg_class o join pg_catalog.pg_namespace of on of.oid = o.relnamespace)
-      on d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and o.oid = d.refobjid and d.deptype in ('a', 'i')
-    where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid
+      on d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass::oid and o.oid = d.refobjid and d.deptype in ('a', 'i')
+    where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass::oid and d.objid = c.oid
       and (d.deptype = 'e' or pg_catalog.quote_ident(of.nspname) || '.' || pg_catalog.quote_ident(o.relname) = any ($1)))
   order by n.nspname, c.relname`;
 

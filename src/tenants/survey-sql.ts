@@ -55,7 +55,7 @@ export function foundOf({ name, ...row }: Omit<Found, 'tables'>, tableName: stri
 }
 
 // Of a run that ended well only what is compared: so all tenants that are alike read alike.
-const owner = `(case detail ->> 'state' when 'clear' then pg_catalog.jsonb_build_object('state', 'clear', 'digest', detail -> 'digest', 'unknown', detail -> 'unknown') else detail end)`;
+const owner = `(case detail ->> 'state'::text when 'clear' then pg_catalog.jsonb_build_object('state', 'clear', 'digest', detail -> 'digest'::text, 'unknown', detail -> 'unknown'::text) else detail end)`;
 
 /** The histories of some tenants, in one statement. */
 export function renderNamesQuery(tenants: readonly Found[]): string {
@@ -73,15 +73,15 @@ export function renderNamesQuery(tenants: readonly Found[]): string {
 
 // What compare() looks at in an entry.
 const entry = `pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('migration', migration, 'kind', kind,
-    'run', case when detail ->> 'status' in ('started', 'unfinished') then run end,
-    'detail', pg_catalog.jsonb_build_object('status', detail -> 'status', 'direction', detail -> 'direction',
-      'checksum', detail -> 'checksum', 'breaking', detail -> 'breaking', 'breaks', detail -> 'breaks')))`;
+    'run', case when detail ->> 'status'::text in ('started', 'unfinished') then run end,
+    'detail', pg_catalog.jsonb_build_object('status', detail -> 'status'::text, 'direction', detail -> 'direction'::text,
+      'checksum', detail -> 'checksum'::text, 'breaking', detail -> 'breaking'::text, 'breaks', detail -> 'breaks'::text)))`;
 
 /** The journals of some tenants, as {@link readJournal} reads one. */
 export function renderJournalQuery(tenants: readonly Pick<Found, 'tables'>[]): string {
   const arms = tenants.map(({ tables: { journal } }, at) => {
     const latest = `select distinct on (migration) migration, kind, run, detail from ${journal}
-      where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status' <> ${literal('failed')} order by migration, id desc`;
+      where kind in ('attempt', 'stamp', 'repair') and migration is not null and detail ->> 'status'::text <> ${literal('failed')} order by migration, id desc`;
     return `select ${at} as at, (select pg_catalog.jsonb_agg(${entry} order by migration)::text from (${latest}) e) as journal`;
   });
   return `select at, ${onceOf('journal')} from (${arms.join(' union all ')}) all_of_them`;

@@ -10,7 +10,7 @@ interface Catalog {
 }
 
 const by = (name: string, key = 'oid', rest: Omit<Catalog, 'name' | 'key'> = {}): Catalog => ({ name, key, ...rest });
-const ours = (key = 'oid') => `${key} >= 16384`;
+const ours = (key = 'oid') => `${key} >= '16384'`;
 
 // pg_depend, pg_shdepend and pg_statistic follow from others or say nothing.
 const catalogs: readonly Catalog[] = [
@@ -65,8 +65,8 @@ const largeObjects = by('pg_largeobject', '(loid::bigint << 24) + pageno');
 const userMappings = by('pg_user_mapping');
 
 /** What is temporary is its session's own business, and a TOAST table is made anew with each REFRESH. Names of temporary schemas stay. */
-export const temporarySql = `temporary as materialized (select oid from pg_catalog.pg_namespace where nspname ~ '^pg_(toast_)?temp_' or nspname = 'pg_toast'),
-  fleeting as materialized (select oid from pg_catalog.pg_class where relpersistence = 't' or relnamespace = 'pg_toast'::regnamespace)`;
+export const temporarySql = `temporary as materialized (select oid from pg_catalog.pg_namespace where nspname::text ~ '^pg_(toast_)?temp_' or nspname = 'pg_toast'),
+  fleeting as materialized (select oid from pg_catalog.pg_class where relpersistence = 't' or relnamespace = 'pg_toast'::regnamespace::oid)`;
 
 // Every change of an object writes a row of a catalog anew, with the number of the transaction that did; VACUUM keeps that number.
 function renderCatalog({ name, key, relation, schema, from }: Catalog): string {

@@ -22,7 +22,7 @@ export interface Table {
 const contentsSql = `with own as materialized (
     select c.oid, c.relkind, c.relispopulated, pg_catalog.format('%I.%I', n.nspname, c.relname) as name from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'S', 'm') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema')
+    where c.relkind in ('r', 'S', 'm') and c.relpersistence <> 't' and n.nspname::text !~ '^pg_' and n.nspname <> 'information_schema')
   select
     (select coalesce(json_agg(json_build_object('name', name, 'columns', (
        select coalesce(json_agg(pg_catalog.quote_ident(attname) order by attnum), '[]') from pg_catalog.pg_attribute
@@ -50,6 +50,6 @@ async function readRows(link: Link, table: string): Promise<Table['rows']> {
   );
   if (!size?.some) return 'none';
   if (size.many) return 'many';
-  const [row] = await link.query<{ text: string }>(`select array_agg((em_row.*))::text as text from only ${table} em_row`);
+  const [row] = await link.query<{ text: string }>(`select pg_catalog.array_agg((em_row.*))::text as text from only ${table} em_row`);
   return row === undefined || row.text.length > rowBytesLimit ? 'many' : { text: row.text };
 }

@@ -10,7 +10,7 @@ export interface Dress {
 
 const dressSql = `select
     (select coalesce(json_agg(json_build_object('role', r.rolname, 'pair', pair)), '[]') from pg_catalog.pg_db_role_setting s
-       cross join unnest(s.setconfig) as pair left join pg_catalog.pg_roles r on r.oid = s.setrole where s.setdatabase = d.oid) as settings,
+       cross join pg_catalog.unnest(s.setconfig) as pair left join pg_catalog.pg_roles r on r.oid = s.setrole where s.setdatabase = d.oid) as settings,
     case when d.datacl is not null then (select coalesce(json_agg(json_build_object('grantee', g.rolname, 'privilege', a.privilege_type,
        'grantable', a.is_grantable)), '[]') from pg_catalog.aclexplode(d.datacl) a left join pg_catalog.pg_roles g on g.oid = a.grantee) end as grants
   from pg_catalog.pg_database d where d.datname = $1`;

@@ -27,7 +27,7 @@ export async function readLeaks(link: Link): Promise<readonly Leak[]> {
 export async function endLeaks(link: Link, leaks: readonly Leak[]): Promise<void> {
   const pids = leaks.flatMap(({ pid }) => (pid === null ? [] : [pid]));
   if (pids.length > 0) {
-    await link.query(`select pg_catalog.pg_terminate_backend(pid, ${endLimitMs}) from unnest(array[${pids.join(', ')}]) pid`);
+    await link.query(`select pg_catalog.pg_terminate_backend(pid, ${endLimitMs}) from pg_catalog.unnest(array[${pids.join(', ')}]) pid`);
   }
   for (const { gid } of leaks) if (gid !== null) await link.query(`rollback prepared ${literal(gid)}`);
 }

@@ -46,7 +46,7 @@ export function canMend({ tables, isQuiet }: Contents, damage: Damage): boolean 
 function renderInsert({ name, columns, rows }: Table): string {
   if (typeof rows === 'string') return '';
   const list = columns.join(', ');
-  return `insert into ${name} (${list}) overriding system value select ${list} from unnest(${literal(rows.text)}::${name}[]) em_row;`;
+  return `insert into ${name} (${list}) overriding system value select ${list} from pg_catalog.unnest(${literal(rows.text)}::${name}[]) em_row;`;
 }
 
 // Deleted rows stay where they were, and are looked at by each detection: with autovacuum off, nobody else takes them away.

@@ -66,16 +66,16 @@ async function refuseProduction(link: Link, journal: string): Promise<void> {
 const schemasSql = `select n.nspname as name, pg_catalog.pg_get_userbyid(n.nspowner) as owner,
     (select json_agg(json_build_object('grantee', g.rolname, 'privilege', a.privilege_type, 'grantable', a.is_grantable))
      from pg_catalog.aclexplode(n.nspacl) a left join pg_catalog.pg_roles g on g.oid = a.grantee) as grants
-  from pg_catalog.pg_namespace n where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e')`;
+  from pg_catalog.pg_namespace n where n.nspname::text !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_namespace'::regclass::oid and d.objid = n.oid and d.deptype = 'e')`;
 
 // What stands in no schema. An extension takes its own schemas along.
 const elsewhereSql = `select 'drop event trigger ' || pg_catalog.quote_ident(evtname) || ';' as drop from pg_catalog.pg_event_trigger e
-    where not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_event_trigger'::regclass and d.objid = e.oid and d.deptype = 'e')
+    where not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_event_trigger'::regclass::oid and d.objid = e.oid and d.deptype = 'e')
   union all select 'drop publication ' || pg_catalog.quote_ident(pubname) || ';' from pg_catalog.pg_publication
   union all select 'drop extension ' || pg_catalog.quote_ident(extname) || ' cascade;' from pg_catalog.pg_extension where extname <> 'plpgsql'
   union all select 'drop foreign data wrapper ' || pg_catalog.quote_ident(fdwname) || ' cascade;' from pg_catalog.pg_foreign_data_wrapper f
-    where not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_foreign_data_wrapper'::regclass and d.objid = f.oid and d.deptype = 'e')
+    where not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_foreign_data_wrapper'::regclass::oid and d.objid = f.oid and d.deptype = 'e')
   union all select 'select pg_catalog.lo_unlink(' || oid || ');' from pg_catalog.pg_largeobject_metadata`;
 
 interface Schema {

@@ -5,16 +5,16 @@ const name = (oid: string) =>
 const listOf = (items: string) => `coalesce((select pg_catalog.jsonb_agg(item) from (${items}) as list(item)), '[]')`;
 
 const columnNames = (relation: string, numbers: string) =>
-  `coalesce((select pg_catalog.jsonb_agg(a.attname order by k.position) from unnest(${numbers}) with ordinality k(number, position)
+  `coalesce((select pg_catalog.jsonb_agg(a.attname order by k.position) from pg_catalog.unnest(${numbers}) with ordinality k(number, position)
     left join pg_catalog.pg_attribute a on a.attrelid = ${relation} and a.attnum = k.number), '[]')`;
 
 // A table that was never analyzed is taken for one of small rows, a hundred a page; else the density of the last ANALYZE holds.
-const density = 'case when l.reltuples >= 0 and l.relpages > 0 then l.reltuples / l.relpages else 100 end';
+const density = `case when l.reltuples >= '0' and l.relpages > 0 then l.reltuples::float8 / l.relpages::float8 else 100 end`;
 
 const columns = `select pg_catalog.jsonb_build_object('name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
     'base', case when t.typtype = 'd' then pg_catalog.format_type(t.typbasetype, null) end,
     'notNull', a.attnotnull and not exists (select from pg_catalog.pg_constraint c
-      where c.conrelid = r.oid and c.contype = 'n' and c.conkey = array[a.attnum] and not c.convalidated), 'hasDefault', a.atthasdef, 'generated', a.attgenerated, 'identity', a.attidentity <> '',
+      where c.conrelid = r.oid and c.contype = 'n' and c.conkey operator(pg_catalog.=) array[a.attnum] and not c.convalidated), 'hasDefault', a.atthasdef, 'generated', a.attgenerated, 'identity', a.attidentity <> '',
     'collation', case when a.attcollation <> t.typcollation then (select collname from pg_catalog.pg_collation where oid = a.attcollation) end)
   from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
   where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped order by a.attnum`;
@@ -52,12 +52,12 @@ const indexes = (
     'plain', i.indexprs is null and i.indnkeyatts = i.indnatts and not exists (
       select from pg_catalog.pg_index p, unnest(p.indclass::oid[], p.indoption::int2[], p.indcollation::oid[], p.indkey::int2[]) k(class, option, coll, number)
       join pg_catalog.pg_opclass o on o.oid = k.class left join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum = k.number
-      where p.indexrelid = i.indexrelid and (k.option <> 0 or not o.opcdefault or k.coll <> 0 and k.coll <> a.attcollation)),
+      where p.indexrelid = i.indexrelid and (k.option <> 0 or not o.opcdefault or k.coll <> '0' and k.coll <> a.attcollation)),
     'definition', ${definition(sizes, 'pg_catalog.pg_get_indexdef(i.indexrelid)')},
     'rebuiltWith', case when i.indpred is not null or i.indexprs is not null or not i.indisvalid then coalesce((
       select pg_catalog.jsonb_agg(distinct a.attname) from pg_catalog.pg_depend d
       join pg_catalog.pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
-      where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = i.indexrelid and d.refobjid = r.oid), '[]') else '[]' end)
+      where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass::oid and d.objid = i.indexrelid and d.refobjid = r.oid), '[]') else '[]' end)
   from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid join pg_catalog.pg_namespace n on n.oid = ic.relnamespace
   where i.indrelid = r.oid order by ic.relname`;
 
@@ -65,9 +65,9 @@ const partitionKey = `select pg_catalog.jsonb_build_object('strategy', p.partstr
   from pg_catalog.pg_partitioned_table p where p.partrelid = r.oid`;
 
 const readers = `select distinct ${name('w.ev_class')} from pg_catalog.pg_depend d join pg_catalog.pg_rewrite w on w.oid = d.objid
-  where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.refobjid = r.oid and w.ev_class <> r.oid`;
+  where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass::oid and d.refobjid = r.oid and w.ev_class <> r.oid`;
 
-const domainUsers = `select a.attrelid from unnest($2::text[]) as wanted join pg_catalog.pg_type t on t.oid = pg_catalog.to_regtype(wanted)
+const domainUsers = `select a.attrelid from pg_catalog.unnest($2::text[]) as wanted join pg_catalog.pg_type t on t.oid = pg_catalog.to_regtype(wanted)::oid
   join pg_catalog.pg_attribute a on a.atttypid = t.oid join pg_catalog.pg_class c on c.oid = a.attrelid
   where t.typtype = 'd' and not a.attisdropped and c.relkind in ('r', 'p', 'm')`;
 
@@ -76,17 +76,17 @@ const usedBy = `select distinct ${name('a.attrelid')} from pg_catalog.pg_attribu
 
 const sizesSql = {
   measured: {
-    rows: `(${density}) * (pg_catalog.pg_relation_size(l.oid) / pg_catalog.current_setting('block_size')::int)`,
+    rows: `(${density}) * (pg_catalog.pg_relation_size(l.oid) / pg_catalog.current_setting('block_size')::int)::float8`,
     bytes: 'pg_catalog.pg_total_relation_size(l.oid)',
   },
-  recorded: { rows: 'greatest(l.reltuples, 0)', bytes: "l.relpages::bigint * pg_catalog.current_setting('block_size')::int" },
+  recorded: { rows: `greatest(l.reltuples, '0')`, bytes: "l.relpages::bigint * pg_catalog.current_setting('block_size')::int" },
 };
 
 // What is named, the tables of indexes that are, and what hangs on a table.
 const relations = `named as (
   select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.relname = any ($1::text[]) and (n.nspname = any (pg_catalog.current_schemas(false)) or n.nspname = any ($4::text[]))
-    and n.nspname !~ '^pg_(toast|temp)' and n.nspname not in ('pg_catalog', 'information_schema')
+    and n.nspname::text !~ '^pg_(toast|temp)' and n.nspname not in ('pg_catalog', 'information_schema')
 ), tables as (
   select oid from named union select indrelid from pg_catalog.pg_index where indexrelid in (select oid from named)
 ), relations as (
@@ -134,13 +134,13 @@ const types = `types as (
     'castsAsIsFrom', ${listOf(`select pg_catalog.format_type(k.castsource, null) from pg_catalog.pg_cast k where k.casttarget = t.oid and k.castmethod = 'b'`)},
     'usedBy', ${listOf(usedBy)},
     'labels', ${listOf('select e.enumlabel from pg_catalog.pg_enum e where e.enumtypid = t.oid order by e.enumsortorder')}) as type
-  from unnest($2::text[]) as wanted left join pg_catalog.pg_type t on t.oid = pg_catalog.to_regtype(wanted)
+  from pg_catalog.unnest($2::text[]) as wanted left join pg_catalog.pg_type t on t.oid = pg_catalog.to_regtype(wanted)::oid
 )`;
 
 const functions = `functions as (
   select pg_catalog.jsonb_build_object('schema', n.nspname, 'name', p.proname, 'volatility', p.provolatile,
     'result', pg_catalog.format_type(p.prorettype, null),
-    'definition', case when p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype and n.nspname <> 'pg_catalog' then pg_catalog.pg_get_functiondef(p.oid) end
+    'definition', case when p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype::oid and n.nspname <> 'pg_catalog' then pg_catalog.pg_get_functiondef(p.oid) end
   ) as function
   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace where p.proname = any ($3::text[])
 )`;
@@ -150,7 +150,7 @@ const schemas = `schemas as (
   from pg_catalog.pg_namespace n left join (
     select relnamespace, count(*) as relations from pg_catalog.pg_class where relkind in ('r', 'p', 'v', 'm', 'f', 'S') group by relnamespace
   ) counted on counted.relnamespace = n.oid
-  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  where n.nspname::text !~ '^pg_' and n.nspname <> 'information_schema'
 )`;
 
 /**
