@@ -98,8 +98,9 @@ describe('operators and functions that somebody has made in a schema of the sear
     const outside = { config: { transaction: false } } as const;
     const modules = {
       '01_tables.js': {
-        up: async (knex: Knex) =>
-          await knex.raw('create table a (id bigint primary key, v int); create table b (id bigint primary key, a bigint)'),
+        up: async (knex: Knex) => {
+          await knex.raw('create table a (id bigint primary key, v int); create table b (id bigint primary key, a bigint)');
+        },
       },
       '02_index.js': {
         ...outside,
