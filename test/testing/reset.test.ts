@@ -244,7 +244,7 @@ async function sessions(url: string): Promise<{ state: string }[]> {
 async function contentsOf(url: string): Promise<unknown> {
   const client = await connect(url);
   try {
-    const query = async (text: string, values?: readonly unknown[]) => (await client.query(text, values && [...values])).rows as unknown[];
+    const query = async (text: string) => [await client.query(text)].flat().at(-1)?.rows as unknown[]; // of the last statement
     const { lines } = await readSchema(query);
     const tables = (await query(`select relname as name from pg_class where relkind in ('r', 'm') and relnamespace = 'public'::regnamespace
       and relispopulated order by 1`)) as { name: string }[];
