@@ -128,4 +128,12 @@ describe('operators and functions that somebody has made in a schema of the sear
     expect(await ensureMigrated({ ...others, backfills: 'blocking' })).toMatchObject({ status: 'migrated' });
     expect(await database.query('select from a where v is null')).toEqual([]);
   });
+
+  test('are called for no tenant', async () => {
+    await database.query('create schema acme; create schema apex');
+    const migrations = await makeDirectory({ '01_notes.sql': 'create table notes (id int primary key);' });
+    const tenants: Options = { connection: database.url, migrations, logger: false, tenants: { schemas: ['acme', 'apex'] } };
+    expect(await ensureMigrated(tenants)).toMatchObject({ status: 'migrated' });
+    expect(await ensureMigrated(tenants)).toMatchObject({ status: 'in-sync' });
+  });
 });
