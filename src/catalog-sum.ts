@@ -19,7 +19,7 @@ const toastSpace = oid(99); // PG_TOAST_NAMESPACE of pg_namespace.dat: a constan
 const classesOf = (names: readonly string[]): string =>
   names.map((name) => `'pg_catalog.${name}'::pg_catalog.regclass::pg_catalog.oid`).join(', ');
 
-const whole = (name: string): Catalog => ({ name }); // initdb makes no rows there
+const whole = (name: string): Catalog => ({ name }); // initdb makes hardly a row there
 const made = (name: string, key = 'oid', rest: Partial<Catalog> = {}): Catalog => ({ name, where: `${key} >= ${firstUserOid}`, ...rest });
 
 const columns: Catalog = {
