@@ -82,7 +82,9 @@ const shownCount = 5;
 export async function describeDrift(request: DriftRequest & { readonly history: History }): Promise<Finding[]> {
   const { call, history } = request;
   const rule = call.config.rules['schema-drift'];
-  if (rule.level === 'off' || history.journal !== 'known' || (await orSkipped(request, areCatalogsAsLeft(request)))) return [];
+  if (rule.level === 'off' || history.journal !== 'known') return [];
+  // Who has looked at a glance has asked this before it loaded what is here.
+  if (history.catalogs !== 'written' && (await orSkipped(request, areCatalogsAsLeft(request)))) return [];
   const left = await readLastShape(request);
   const live = left && (await readLive(request));
   if (!live) return [];

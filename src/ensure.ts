@@ -57,7 +57,7 @@ async function bootOne(call: Call, { options, listing }: Booting): Promise<Outco
 async function lookForDrift(opened: Opened, state: State): Promise<State> {
   const { call, session, tables, history } = opened;
   if (history.catalogs !== 'written') return state;
-  if (await areCatalogsAsLeft(opened).catch(() => false)) return state; // what has failed does so again below, where it is told
+  if (await areCatalogsAsLeft(opened).catch(() => false)) return state; // what has failed does so below, too, where it is told
   const { describeDrift } = await import('./drift.js');
   const drift = await describeDrift({ call, session, tables, applied: state.applied, history });
   const findings = [...state.findings, ...drift];
