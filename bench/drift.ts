@@ -31,8 +31,7 @@ async function measured(size: number): Promise<Record<string, string>> {
     await ensureMigrated({ connection: url, migrations, logger: false, rules: { 'schema-drift': level, 'history-unmanaged': 'off' } });
   await boot('warn');
   await client.query('vacuum analyze');
-  const read = async (by: pg.Client) =>
-    await readSchema(async (text) => [await by.query(text)].flat().at(-1)?.rows as unknown[]);
+  const read = async (by: pg.Client) => await readSchema(async (text) => [await by.query(text)].flat().at(-1)?.rows as unknown[]);
   const left = await read(client);
   const boots = await inTurn({
     'a boot in sync without the rule': async () => await boot('off'),

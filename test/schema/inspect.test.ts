@@ -154,7 +154,8 @@ describe('the settings of the session', () => {
     standard_conforming_strings: 'off',
   };
   let client: pg.Client;
-  const current = async () => (await client.query<{ name: string }>(`select name, setting from pg_settings where name = any ($1) order by name`, [names])).rows;
+  const current = async () =>
+    (await client.query<{ name: string }>(`select name, setting from pg_settings where name = any ($1) order by name`, [names])).rows;
   const names = [...Object.keys(settings), 'lc_monetary', 'lock_timeout'].map(
     (name) => ({ timezone: 'TimeZone', datestyle: 'DateStyle', intervalstyle: 'IntervalStyle' })[name] ?? name,
   );

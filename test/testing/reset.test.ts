@@ -3,6 +3,7 @@ import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readSchema } from '../../src/schema/index.js';
 import type { Reset, TestDatabase } from '../../src/testing/index.js';
+import { queryBy } from '../schema/fixture.js';
 import { major } from '../support/majors.js';
 import { startHarness, startServer } from './fixture.js';
 
@@ -244,7 +245,7 @@ async function sessions(url: string): Promise<{ state: string }[]> {
 async function contentsOf(url: string): Promise<unknown> {
   const client = await connect(url);
   try {
-    const query = async (text: string) => [await client.query(text)].flat().at(-1)?.rows as unknown[]; // of the last statement
+    const query = queryBy(client);
     const { lines } = await readSchema(query);
     const tables = (await query(`select relname as name from pg_class where relkind in ('r', 'm') and relnamespace = 'public'::regnamespace
       and relispopulated order by 1`)) as { name: string }[];
